@@ -1,0 +1,139 @@
+#include "child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Every signal that a process of ours handles or ignores. */
+static const int changed_signals[] = { SIGHUP,	SIGINT,	 SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
+				       SIGPIPE, SIGCHLD, SIGTTIN, SIGTTOU, SIGALRM };
+
+static void
+reset_signals(void)
+{
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+
+	for (size_t i = 0; i < sizeof(changed_signals) / sizeof(changed_signals[0]); i++)
+		sigaction(changed_signals[i], &dfl, NULL);
+}
+
+pid_t
+child_fork(sigset_t *old)
+{
+	sigset_t all;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, old);
+	pid = fork();
+	if (pid == 0) {
+		reset_signals();
+	} else {
+		int saved = errno;
+
+		sigprocmask(SIG_SETMASK, old, NULL);
+		errno = saved;
+	}
+	return pid;
+}
+
+void
+child_keep(int *fds, size_t n, int first)
+{
+	int behind = first + (int)n;
+
+	/* Out of the way first: a source may stand where another one goes. */
+	for (size_t i = 0; i < n; i++)
+		if (fds[i] >= first && fds[i] < behind && fds[i] != first + (int)i)
+			fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, behind);
+	for (size_t i = 0; i < n; i++) {
+		int target = first + (int)i;
+
+		if (fds[i] != target)
+			dup3(fds[i], target, O_CLOEXEC);
+		fds[i] = target;
+	}
+	close_range((unsigned)behind, ~0U, 0);
+}
+
+/* Runs in the memory of the parent, which stands still: it must only make system calls. */
+static void
+become_program(const struct child_program *p, pid_t parent, volatile int *error)
+{
+	if (setsid() < 0 || dup2(p->in, 0) < 0 || dup2(p->out, 1) < 0 || dup2(p->err, 2) < 0 ||
+	    close_range(3, ~0U, 0) < 0 || prctl(PR_SET_PDEATHSIG, p->death_signal) < 0) {
+		*error = errno;
+		_exit(127);
+	}
+	if (getppid() != parent)
+		_exit(127);
+	reset_signals();
+	sigprocmask(SIG_SETMASK, p->mask, NULL);
+	execve(p->path, p->argv, p->envp);
+	*error = errno;
+	_exit(127);
+}
+
+int
+child_spawn(const struct child_program *program, volatile pid_t *pid)
+{
+	volatile int error = 0;
+	pid_t parent = getpid(), child;
+	sigset_t all, old;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	child = vfork();
+	if (child == 0)
+		become_program(program, parent, &error);
+	if (child < 0) {
+		error = errno;
+	} else if (error) {
+		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+			;
+	} else {
+		*pid = child;
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	errno = error;
+	return error ? -1 : 0;
+}
+
+int
+child_daemonize(void)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return -1;
+	pid = fork();
+	if (pid < 0)
+		return -1;
+	if (pid > 0) {
+		ssize_t n;
+
+		close(ready[1]);
+		while ((n = read(ready[0], &byte, 1)) < 0 && errno == EINTR)
+			;
+		_exit(n == 1 ? 0 : 1);
+	}
+	close(ready[0]);
+	setsid();
+	if (chdir("/") < 0)
+		return -1;
+	return ready[1];
+}
+
+void
+child_daemon_ready(int fd)
+{
+	ssize_t ignored = write(fd, "", 1);
+
+	(void)ignored;
+	close(fd);
+}

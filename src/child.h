@@ -1,0 +1,49 @@
+/*
+ * Making processes: the only place with fork(2), vfork(2) and daemonizing.
+ */
+#ifndef PREFORKD_CHILD_H
+#define PREFORKD_CHILD_H
+
+#include <signal.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/*
+ * Like fork(2), with no moment in which the child could run a handler of the parent:
+ * all signals are blocked over it, and the child resets every disposition to the
+ * default.  The child returns with all signals still blocked; *old is the mask to
+ * restore there.
+ */
+pid_t child_fork(sigset_t *old);
+
+/*
+ * In a child: moves the n descriptors to first, first + 1, ... in this order with
+ * close-on-exec set, writes the new numbers back, and closes everything behind them.
+ */
+void child_keep(int *fds, size_t n, int first);
+
+struct child_program {
+	const char *path; /* of the program; no search */
+	char *const *argv, *const *envp;
+	int in, out, err;
+	const sigset_t *mask; /* the signals it starts with blocked */
+	int death_signal;     /* it gets when this process dies, see prctl(2) */
+};
+
+/*
+ * Starts a program as leader of a new session with exactly descriptors 0, 1, 2 and
+ * default signals.  By vfork(2): the cheapest way there is, whatever this process's
+ * size.  *pid is set before a signal handler can run.  0, or -1 with errno, also when
+ * it is execve(2) that failed.
+ */
+int child_spawn(const struct child_program *program, volatile pid_t *pid);
+
+/*
+ * Goes into the background: a new session, directory /.  Returns in the daemon with a
+ * descriptor; the process that called waits and exits 0 once child_daemon_ready() is
+ * called with it, or 1 if the daemon ends before.  -1 with errno if it cannot fork.
+ */
+int child_daemonize(void);
+void child_daemon_ready(int fd);
+
+#endif

@@ -1,0 +1,177 @@
+/*
+ * The configuration as plain data: the vocabulary (one table of options a section),
+ * defaults, cross checks, comparison, dump.  No parser, no system call: conf_parse
+ * fills it, verify holds it against the machine.
+ *
+ * Every number is an int64_t (times in milliseconds, sizes in bytes), every text a
+ * char *, every list a null-terminated char **, so that one table with offsets can
+ * serve parsing, defaults, comparison and dump alike.
+ */
+#ifndef PREFORKD_CONF_H
+#define PREFORKD_CONF_H
+
+#include "util.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#define CONF_UNSET	 INT64_MIN  /* a number that nobody set */
+#define CONF_UNLIMITED	 INT64_MAX  /* an rlimit of "unlimited" */
+#define CONF_MAX_WORKERS 65536	    /* no pool and no sum of pools goes beyond */
+
+enum conf_type {
+	CONF_STRING,
+	CONF_PATH,	/* absolute */
+	CONF_LIST,	/* of strings */
+	CONF_ENVIRONMENT, /* a list of NAME=VALUE */
+	CONF_COUNT,
+	CONF_INTEGER,	/* may be negative */
+	CONF_TIME,
+	CONF_BOOL,
+	CONF_MODE,	/* octal */
+	CONF_CHOICE,	/* index into choices */
+	CONF_RLIMIT,	/* a size, or "unlimited" */
+};
+
+/* What a running pool must do when the option changes at a reload. */
+enum conf_effect {
+	CONF_LIVE = 1,	     /* takes effect in place, no worker is replaced */
+	CONF_LISTENER = 2,   /* changes the listen socket in place */
+	CONF_GENERATION = 4, /* needs new workers */
+};
+
+struct conf_option {
+	const char *name;
+	enum conf_type type;
+	enum conf_effect effect;
+	size_t offset;
+	int64_t min, max;
+	const char *const *choices;
+	const char *fallback; /* as written in a file; NULL: unset */
+};
+
+/* Where an option or a section was written; file is NULL for a default. */
+struct conf_where {
+	const char *file;
+	int line;
+};
+
+#define CONF_SECTION_OPTIONS 48 /* no section has more */
+
+struct conf_service_exec {
+	char **command;
+};
+
+struct conf_service_stream {
+	int64_t idle_timeout;
+};
+
+enum conf_rlimit {
+	CONF_RLIMIT_AS,
+	CONF_RLIMIT_CORE,
+	CONF_RLIMIT_CPU,
+	CONF_RLIMIT_DATA,
+	CONF_RLIMIT_FSIZE,
+	CONF_RLIMIT_MEMLOCK,
+	CONF_RLIMIT_NOFILE,
+	CONF_RLIMIT_NPROC,
+	CONF_RLIMIT_STACK,
+	CONF_RLIMITS
+};
+
+struct conf_pool {
+	char *name;
+	struct conf_where where;
+	struct conf_where set[CONF_SECTION_OPTIONS]; /* by index in the pool's table */
+
+	int64_t service;
+	char *listen;
+	int64_t listen_backlog;
+	char *listen_owner, *listen_group;
+	int64_t listen_mode;
+	int64_t ipv6only, defer_accept;
+
+	int64_t workers; /* more than 0: a fixed pool, the next three equal it */
+	int64_t start_workers, min_spare_workers, max_spare_workers, max_workers;
+	int64_t spare_timeout, request_timeout, boot_timeout, graceful_timeout;
+
+	char *user, *group;
+	char **supplementary_groups;
+	char *chroot, *directory;
+	int64_t umask, nice;
+	int64_t rlimit[CONF_RLIMITS];
+	char **environment, **pass_environment;
+	int64_t no_new_privs;
+
+	/* Which service sections the file has, and where. */
+	struct conf_where section_where[8];
+	struct conf_where section_set[8][CONF_SECTION_OPTIONS];
+	struct conf_service_exec exec;
+	struct conf_service_stream echo, rot13;
+};
+
+struct conf {
+	char **files; /* owns the names that every conf_where points to */
+	struct conf_where set[CONF_SECTION_OPTIONS];
+
+	char *user, *group;
+	char *pid_file;
+	char *log;
+	int64_t log_level;
+	int64_t max_workers;
+	int64_t graceful_timeout;
+	char *include_dir;
+
+	struct conf_pool **pools; /* in the order of the files */
+	size_t npools;
+};
+
+/* The services, in the order of the choices of "service" and of conf_sections[]. */
+enum conf_service { CONF_SERVICE_EXEC, CONF_SERVICE_ECHO, CONF_SERVICE_ROT13, CONF_SERVICES };
+
+struct conf_section {
+	const char *name; /* NULL: the top level */
+	const struct conf_option *options;
+	size_t n;
+};
+
+extern const struct conf_section conf_global_section, conf_pool_section;
+extern const struct conf_section conf_service_sections[CONF_SERVICES];
+extern const char *const conf_service_names[];
+extern const char *const conf_rlimit_names[CONF_RLIMITS];
+
+/* The syslog.h level that log_level stands for. */
+int conf_log_level(const struct conf *conf);
+
+/* The index of a level's name ("notice"), or -1. */
+int conf_log_level_from_name(const char *name);
+
+struct conf *conf_new(void);
+void conf_free(struct conf *conf);
+struct conf_pool *conf_add_pool(struct conf *conf, const char *name);
+void conf_pool_free(struct conf_pool *pool);
+struct conf_pool *conf_find_pool(const struct conf *conf, const char *name);
+
+/*
+ * Parses one value as it is written in a file and stores it at base + offset; a list
+ * grows by it.  0, or -1 with *err saying what would be right.
+ */
+int conf_set(void *base, const struct conf_option *option, const char *text, char **err);
+
+/* The position of a name in a section's table, or -1. */
+int conf_option_index(const struct conf_section *section, const char *name);
+
+/*
+ * After all files are read: fills what is derived (inherited identity, clamped
+ * defaults) and checks options against each other.  0, or -1 with *err as
+ * "FILE:LINE: text".
+ */
+int conf_finish(struct conf *conf, char **err);
+
+/* The or of conf_effect over all options in which two pools of a name differ. */
+unsigned conf_pool_diff(const struct conf_pool *a, const struct conf_pool *b);
+
+/* Writes the configuration in force in its own language; a dump of a dump is equal. */
+void conf_dump(const struct conf *conf, FILE *out);
+
+#endif

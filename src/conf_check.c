@@ -1,0 +1,191 @@
+/*
+ * conf_finish(): what follows from the options together, without looking at the
+ * machine.
+ */
+#include "conf.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+static int
+fail_at(char **err, struct conf_where where, const char *text)
+{
+	return util_fail(err, "%s:%d: %s", where.file, where.line, text);
+}
+
+/* Where the pool sets an option, or where the pool begins. */
+static struct conf_where
+where_of(const struct conf_pool *pool, const char *option)
+{
+	struct conf_where where = pool->set[conf_option_index(&conf_pool_section, option)];
+
+	return where.file ? where : pool->where;
+}
+
+static bool
+is_set(const struct conf_pool *pool, const char *option)
+{
+	return pool->set[conf_option_index(&conf_pool_section, option)].file != NULL;
+}
+
+static int
+fail_option(char **err, const struct conf_pool *pool, const char *option, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
+
+static int
+fail_option(char **err, const struct conf_pool *pool, const char *option, const char *fmt, ...)
+{
+	struct conf_where where = where_of(pool, option);
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return util_fail(err, "%s:%d: pool \"%s\": %s", where.file, where.line, pool->name, text);
+}
+
+static int64_t
+min_of(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t
+max_of(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+static int
+finish_fixed(struct conf_pool *pool, char **err)
+{
+	static const char *const dynamic[] = { "start_workers", "min_spare_workers",
+					       "max_spare_workers", "max_workers" };
+
+	for (size_t i = 0; i < ARRAY_LEN(dynamic); i++)
+		if (is_set(pool, dynamic[i]))
+			return fail_option(err, pool, dynamic[i],
+					   "%s contradicts workers: \"workers = N\" makes a pool of "
+					   "fixed size; keep one of the two",
+					   dynamic[i]);
+	pool->start_workers = pool->workers;
+	pool->min_spare_workers = 0;
+	pool->max_spare_workers = pool->workers;
+	pool->max_workers = pool->workers;
+	return 0;
+}
+
+/* A default gives way to what the file says; two options that the file says must agree. */
+static int
+finish_dynamic(struct conf_pool *p, char **err)
+{
+	bool on_demand = is_set(p, "start_workers") && p->start_workers == 0 &&
+			 is_set(p, "min_spare_workers") && p->min_spare_workers == 0;
+
+	p->workers = CONF_UNSET;
+	if (!is_set(p, "min_spare_workers"))
+		p->min_spare_workers = min_of(p->min_spare_workers, p->max_workers);
+	if (!is_set(p, "max_spare_workers"))
+		p->max_spare_workers =
+			on_demand ? 0 : max_of(min_of(p->max_spare_workers, p->max_workers),
+					       p->min_spare_workers);
+	if (!is_set(p, "start_workers"))
+		p->start_workers = min_of(max_of(p->start_workers, p->min_spare_workers),
+					  p->max_workers);
+	if (!is_set(p, "min_spare_workers") && is_set(p, "max_spare_workers"))
+		p->min_spare_workers = min_of(p->min_spare_workers, p->max_spare_workers);
+
+	if (p->min_spare_workers > p->max_workers)
+		return fail_option(err, p, "min_spare_workers",
+				   "min_spare_workers (%lld) is more than max_workers (%lld)",
+				   (long long)p->min_spare_workers, (long long)p->max_workers);
+	if (p->start_workers > p->max_workers)
+		return fail_option(err, p, "start_workers",
+				   "start_workers (%lld) is more than max_workers (%lld)",
+				   (long long)p->start_workers, (long long)p->max_workers);
+	if (p->min_spare_workers > p->max_spare_workers)
+		return fail_option(err, p, "max_spare_workers",
+				   "max_spare_workers (%lld) is less than min_spare_workers (%lld)",
+				   (long long)p->max_spare_workers,
+				   (long long)p->min_spare_workers);
+	return 0;
+}
+
+static int
+check_sections(const struct conf_pool *pool, char **err)
+{
+	for (size_t i = 0; i < CONF_SERVICES; i++) {
+		char *text;
+
+		if ((int64_t)i == pool->service || !pool->section_where[i].file)
+			continue;
+		text = util_format("pool \"%s\": section %s does not belong to service \"%s\"",
+				   pool->name, conf_service_names[i],
+				   conf_service_names[pool->service]);
+		fail_at(err, pool->section_where[i], text);
+		free(text);
+		return -1;
+	}
+	if (pool->service == CONF_SERVICE_EXEC && !pool->exec.command)
+		return fail_option(err, pool, "service",
+				   "service \"exec\" needs a program: "
+				   "exec { command = { \"/path/to/program\", \"argument\" } }");
+	return 0;
+}
+
+/* Whoever names a user gets that user's group, not the group of another level. */
+static void
+inherit(struct conf_pool *pool, const struct conf *conf)
+{
+	if (!pool->user) {
+		pool->user = util_strdup(conf->user);
+		if (!pool->group)
+			pool->group = util_strdup(conf->group);
+	}
+	if (pool->graceful_timeout == CONF_UNSET)
+		pool->graceful_timeout = conf->graceful_timeout;
+}
+
+static int
+finish_pool(struct conf_pool *pool, const struct conf *conf, char **err)
+{
+	if (pool->service == CONF_UNSET)
+		return fail_option(err, pool, "service",
+				   "no service: write service = \"exec\" (or echo, rot13)");
+	if (!pool->listen)
+		return fail_option(err, pool, "listen",
+				   "no listen address: write listen = \"127.0.0.1:8080\", "
+				   "\"[::1]:8080\", \"8080\", \"/a/path\" or \"@name\"");
+	if ((pool->workers == CONF_UNSET ? finish_dynamic(pool, err) : finish_fixed(pool, err)) < 0)
+		return -1;
+	if (pool->max_workers > conf->max_workers && is_set(pool, "max_workers"))
+		return fail_option(err, pool, "max_workers",
+				   "max_workers (%lld) is more than the max_workers of all pools "
+				   "together (%lld)",
+				   (long long)pool->max_workers, (long long)conf->max_workers);
+	inherit(pool, conf);
+	return check_sections(pool, err);
+}
+
+int
+conf_finish(struct conf *conf, char **err)
+{
+	int64_t start = 0;
+
+	if (conf->npools == 0)
+		return util_fail(err, "%s: no pool, so there is nothing to serve: write at least "
+				      "one pool \"name\" { ... }",
+				 conf->files[0]);
+	for (size_t i = 0; i < conf->npools; i++) {
+		if (finish_pool(conf->pools[i], conf, err) < 0)
+			return -1;
+		start += conf->pools[i]->start_workers;
+		if (start > conf->max_workers)
+			return fail_option(err, conf->pools[i], "start_workers",
+					   "all pools together start %lld workers or more, "
+					   "and the global max_workers is %lld",
+					   (long long)start, (long long)conf->max_workers);
+	}
+	return 0;
+}

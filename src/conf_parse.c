@@ -1,0 +1,471 @@
+#include "conf_parse.h"
+
+#include "conf_text.h"
+
+#include <confuse.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MAX_BYTES (1 << 20)
+
+/* Known at the top level only: a section that is still open at the end does not know it. */
+#define SENTINEL "preforkd_end_of_file"
+
+/* The line of each value that was set, by the option's place in libconfuse's tree. */
+struct parsed_option {
+	const cfg_opt_t *opt;
+	int line;
+};
+
+/* One file being parsed.  libconfuse gives its callbacks no pointer of ours. */
+static struct {
+	const char *file;
+	char **err;
+	struct parsed_option *seen;
+	size_t nseen;
+	struct conf *scratch_conf; /* values are tried here while their line is known */
+	struct conf_pool *scratch_pool;
+} parsing;
+
+static const struct conf_section *
+section_of(const cfg_t *cfg)
+{
+	for (size_t i = 0; i < CONF_SERVICES; i++)
+		if (strcmp(cfg->name, conf_service_sections[i].name) == 0)
+			return &conf_service_sections[i];
+	return strcmp(cfg->name, "pool") == 0 ? &conf_pool_section : &conf_global_section;
+}
+
+static const struct parsed_option *
+find_seen(const cfg_opt_t *opt)
+{
+	for (size_t i = 0; i < parsing.nseen; i++)
+		if (parsing.seen[i].opt == opt)
+			return &parsing.seen[i];
+	return NULL;
+}
+
+/* A small edit distance between names: two typos at most are worth a suggestion. */
+static size_t
+distance(const char *a, const char *b)
+{
+	size_t la = strlen(a), lb = strlen(b), row[64];
+
+	if (la >= ARRAY_LEN(row) || lb >= ARRAY_LEN(row))
+		return ARRAY_LEN(row);
+	for (size_t j = 0; j <= lb; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= la; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= lb; j++) {
+			size_t replace = diagonal + (a[i - 1] != b[j - 1]);
+			size_t best = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
+
+			diagonal = row[j];
+			row[j] = best < replace ? best : replace;
+		}
+	}
+	return row[lb];
+}
+
+static void
+report_unknown(const cfg_t *cfg, const char *name)
+{
+	const struct conf_section *section = section_of(cfg);
+	const char *guess = NULL, *hint = "";
+	size_t best = 3;
+
+	if (strcmp(name, SENTINEL) == 0) {
+		util_fail(parsing.err, "%s: the file ends inside a section: } is missing",
+			  parsing.file);
+		return;
+	}
+	for (size_t i = 0; i < section->n; i++) {
+		size_t d = distance(name, section->options[i].name);
+
+		if (d < best) {
+			best = d;
+			guess = section->options[i].name;
+		}
+	}
+	if (section != &conf_pool_section && conf_option_index(&conf_pool_section, name) >= 0)
+		hint = "; it belongs directly inside pool \"...\" { }";
+	else if (section != &conf_global_section && conf_option_index(&conf_global_section, name) >= 0)
+		hint = "; it belongs outside of all sections";
+	if (hint[0] != 0)
+		guess = NULL;
+	util_fail(parsing.err, "%s:%d: unknown option \"%s\"%s%s%s%s%s%s%s", parsing.file, cfg->line,
+		  name, section->name ? " in section " : "", section->name ? section->name : "",
+		  cfg->title ? " \"" : "", cfg->title ? cfg->title : "", cfg->title ? "\"" : "",
+		  guess ? ": did you mean " : hint, guess ? guess : "");
+}
+
+/* libconfuse's own complaints: unknown names and syntax. */
+static void
+report(cfg_t *cfg, const char *fmt, va_list ap)
+{
+	char text[512];
+
+	if (strncmp(fmt, "no such option", 14) == 0) {
+		report_unknown(cfg, va_arg(ap, const char *));
+		return;
+	}
+	vsnprintf(text, sizeof(text), fmt, ap);
+	if (strstr(text, SENTINEL))
+		snprintf(text, sizeof(text), "the file ends in the middle of an option");
+	else if (strncmp(text, "unexpected token", 16) == 0)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			 ": expected option = value, or a section name { ... }");
+	util_fail(parsing.err, "%s:%d: %s", parsing.file, cfg->line, text);
+}
+
+static int
+check_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	const struct conf_section *section = section_of(cfg);
+	const struct parsed_option *before = find_seen(opt);
+	int index = conf_option_index(section, opt->name);
+	void *base = section == &conf_global_section ? (void *)parsing.scratch_conf :
+						       (void *)parsing.scratch_pool;
+	char *why = NULL;
+
+	*(const char **)result = value;
+	if (before && opt->nvalues == 1)
+		return util_fail(parsing.err, "%s:%d: %s is set twice: first in line %d",
+				 parsing.file, cfg->line, opt->name, before->line);
+	if (!before) {
+		parsing.seen = util_realloc(parsing.seen, parsing.nseen + 1, sizeof(*parsing.seen));
+		parsing.seen[parsing.nseen++] =
+			(struct parsed_option){ .opt = opt, .line = cfg->line };
+	}
+	if (strcmp(value, SENTINEL) == 0)
+		util_fail(&why, "the file ends before the value");
+	if (why || conf_set(base, &section->options[index], value, &why) < 0)
+		util_fail(parsing.err, "%s:%d: %s: %s", parsing.file, cfg->line, opt->name, why);
+	free(why);
+	return *parsing.err ? -1 : 0;
+}
+
+static cfg_opt_t
+option_to_libconfuse(const struct conf_option *o)
+{
+	cfg_opt_t one = CFG_STR_CB(o->name, NULL, CFGF_NODEFAULT, check_value);
+	cfg_opt_t list = CFG_STR_LIST_CB(o->name, NULL, CFGF_NODEFAULT, check_value);
+
+	return o->type == CONF_LIST || o->type == CONF_ENVIRONMENT ? list : one;
+}
+
+/* Our tables as libconfuse's, built once: the global section holds pools, a pool its services. */
+static cfg_opt_t *
+libconfuse_options(void)
+{
+	static cfg_opt_t global[CONF_SECTION_OPTIONS + 3], pool[CONF_SECTION_OPTIONS + 1 + CONF_SERVICES];
+	static cfg_opt_t service[CONF_SERVICES][CONF_SECTION_OPTIONS + 1];
+	static const cfg_opt_t end = CFG_END(), sentinel = CFG_STR(SENTINEL, NULL, CFGF_NODEFAULT);
+	size_t n = 0;
+
+	if (global[0].name)
+		return global;
+	for (size_t s = 0; s < CONF_SERVICES; s++) {
+		const struct conf_section *section = &conf_service_sections[s];
+		cfg_opt_t sub = CFG_SEC(section->name, service[s], CFGF_MULTI);
+
+		for (size_t i = 0; i < section->n; i++)
+			service[s][i] = option_to_libconfuse(&section->options[i]);
+		service[s][section->n] = end;
+		pool[s] = sub;
+	}
+	for (size_t i = 0; i < conf_pool_section.n; i++)
+		pool[CONF_SERVICES + i] = option_to_libconfuse(&conf_pool_section.options[i]);
+	pool[CONF_SERVICES + conf_pool_section.n] = end;
+	for (size_t i = 0; i < conf_global_section.n; i++)
+		global[n++] = option_to_libconfuse(&conf_global_section.options[i]);
+	global[n++] = sentinel;
+	cfg_opt_t pools = CFG_SEC("pool", pool, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
+	global[n++] = pools;
+	global[n] = end;
+	return global;
+}
+
+/* Moves the values of one section of libconfuse's tree into our struct at base. */
+static void
+take_options(cfg_t *cfg, const struct conf_section *section, void *base, struct conf_where *set,
+	     const char *file)
+{
+	for (size_t i = 0; i < section->n; i++) {
+		cfg_opt_t *opt = cfg_getopt(cfg, section->options[i].name);
+		const struct parsed_option *seen = find_seen(opt);
+		char *err = NULL;
+
+		if (!seen)
+			continue;
+		set[i] = (struct conf_where){ .file = file, .line = seen->line };
+		for (unsigned v = 0; v < cfg_opt_size(opt); v++)
+			if (conf_set(base, &section->options[i], cfg_opt_getnstr(opt, v), &err) < 0)
+				abort(); /* check_value() took the same text */
+	}
+}
+
+static int
+check_pool_name(const char *name, const char *file, int line, char **err)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
+			len = 0;
+	if (len == 0 || len > 64)
+		return util_fail(err, "%s:%d: a pool's name must have 1 to 64 printable bytes", file,
+				 line);
+	return 0;
+}
+
+static int
+take_service_sections(cfg_t *cfg, struct conf_pool *pool, const char *file, char **err)
+{
+	for (size_t s = 0; s < CONF_SERVICES; s++) {
+		const struct conf_section *section = &conf_service_sections[s];
+		cfg_t *sub;
+
+		if (cfg_size(cfg, section->name) == 0)
+			continue;
+		sub = cfg_getnsec(cfg, section->name, 0);
+		pool->section_where[s] = (struct conf_where){ file, sub->line };
+		if (cfg_size(cfg, section->name) > 1)
+			return util_fail(err, "%s:%d: section %s stands twice in pool \"%s\"", file,
+					 cfg_getnsec(cfg, section->name, 1)->line, section->name,
+					 pool->name);
+		take_options(sub, section, pool, pool->section_set[s], file);
+	}
+	return 0;
+}
+
+static int
+take_pool(cfg_t *cfg, struct conf *conf, const char *file, int line, char **err)
+{
+	const struct conf_pool *before = conf_find_pool(conf, cfg_title(cfg));
+	struct conf_pool *pool;
+
+	if (before)
+		return util_fail(err, "%s:%d: pool \"%s\" is defined twice: first at %s:%d", file,
+				 line, before->name, before->where.file, before->where.line);
+	if (check_pool_name(cfg_title(cfg), file, line, err) < 0)
+		return -1;
+	pool = conf_add_pool(conf, cfg_title(cfg));
+	pool->where = (struct conf_where){ file, line };
+	take_options(cfg, &conf_pool_section, pool, pool->set, file);
+	return take_service_sections(cfg, pool, file, err);
+}
+
+/* Global options may stand in any of the files, each in one. */
+static int
+take_global(cfg_t *cfg, struct conf *conf, const char *file, char **err)
+{
+	for (size_t i = 0; i < conf_global_section.n; i++) {
+		const char *name = conf_global_section.options[i].name;
+		const struct parsed_option *seen = find_seen(cfg_getopt(cfg, name));
+
+		if (seen && conf->set[i].file)
+			return util_fail(err, "%s:%d: %s is set twice: first at %s:%d", file,
+					 seen->line, name, conf->set[i].file, conf->set[i].line);
+		if (seen && strcmp(name, "include_dir") == 0 && conf->files[1])
+			return util_fail(err, "%s:%d: include_dir may stand in the main file only",
+					 file, seen->line);
+	}
+	take_options(cfg, &conf_global_section, conf, conf->set, file);
+	return 0;
+}
+
+static int
+take_tree(cfg_t *cfg, struct conf *conf, const struct conf_text *text, const char *file, char **err)
+{
+	if (cfg_size(cfg, SENTINEL) == 0)
+		return util_fail(err, "%s: the file ends inside a section: } is missing", file);
+	if (take_global(cfg, conf, file, err) < 0)
+		return -1;
+	for (unsigned i = 0; i < cfg_size(cfg, "pool"); i++) {
+		cfg_t *sub = cfg_getnsec(cfg, "pool", i);
+		int line = i < text->nsections ? text->section_lines[i] : sub->line;
+
+		if (take_pool(sub, conf, file, line, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+parse_text(struct conf *conf, const char *file, char *text, size_t len, char **err)
+{
+	struct conf_text cleaned;
+	cfg_t *cfg = NULL;
+	FILE *in = NULL;
+	int result = -1;
+
+	if (conf_text_clean(file, text, len, &cleaned, err) < 0)
+		goto out;
+	memset(&parsing, 0, sizeof(parsing));
+	parsing.file = file;
+	parsing.err = err;
+	parsing.scratch_conf = conf_new();
+	parsing.scratch_pool = conf_add_pool(parsing.scratch_conf, "scratch");
+	cfg = cfg_init(libconfuse_options(), CFGF_NONE);
+	in = fmemopen(text, len, "r");
+	if (!cfg || !in) {
+		util_fail(err, "%s: %s", file, strerror(errno));
+		goto out;
+	}
+	cfg_set_error_function(cfg, report);
+	if (cfg_parse_fp(cfg, in) != CFG_SUCCESS || *err)
+		util_fail(err, "%s: syntax error", file);
+	else
+		result = take_tree(cfg, conf, &cleaned, file, err);
+out:
+	if (in)
+		fclose(in);
+	if (cfg)
+		cfg_free(cfg);
+	free(cleaned.section_lines);
+	free(parsing.seen);
+	conf_free(parsing.scratch_conf);
+	memset(&parsing, 0, sizeof(parsing));
+	return result;
+}
+
+/* Whoever can write the file decides what root runs. */
+static int
+check_trusted(const struct stat *st, const char *path, char **err)
+{
+	if (st->st_uid != 0 && st->st_uid != geteuid())
+		return util_fail(err, "%s: owned by uid %u, who could make preforkd run anything: "
+				      "run chown %s %s",
+				 path, (unsigned)st->st_uid, geteuid() == 0 ? "root" : "to yourself",
+				 path);
+	if ((st->st_mode & S_IWOTH) || ((st->st_mode & S_IWGRP) && st->st_gid != 0))
+		return util_fail(err, "%s: others can write it (mode %04o): run chmod go-w %s", path,
+				 (unsigned)st->st_mode & 07777, path);
+	return 0;
+}
+
+/* The whole file with room for the sentinel and a final NUL behind it; NULL with *err. */
+static char *
+read_file(const char *path, size_t *len, char **err)
+{
+	static const char tail[] = "\n" SENTINEL " = 1\n";
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	char *text = NULL;
+	struct stat st;
+	ssize_t n;
+
+	*len = 0;
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		util_fail(err, "%s: %s", path, strerror(errno));
+		goto out;
+	}
+	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES) {
+		util_fail(err, "%s: not a regular file of at most 1 MiB", path);
+		goto out;
+	}
+	if (check_trusted(&st, path, err) < 0)
+		goto out;
+	text = util_calloc(1, FILE_MAX_BYTES + sizeof(tail));
+	while ((n = read(fd, text + *len, FILE_MAX_BYTES - *len)) > 0)
+		*len += (size_t)n;
+	if (n < 0)
+		util_fail(err, "%s: %s", path, strerror(errno));
+	memcpy(text + *len, tail, sizeof(tail));
+	*len += sizeof(tail) - 1;
+out:
+	if (fd >= 0)
+		close(fd);
+	return text;
+}
+
+static int
+parse_file(struct conf *conf, const char *path, char **err)
+{
+	size_t len;
+	char *text;
+	int result = -1;
+
+	util_list_add(&conf->files, path);
+	path = conf->files[util_list_len(conf->files) - 1];
+	text = read_file(path, &len, err);
+	if (text && !*err)
+		result = parse_text(conf, path, text, len, err);
+	free(text);
+	return result;
+}
+
+static int
+is_conf_name(const struct dirent *entry)
+{
+	const char *dot = strrchr(entry->d_name, '.');
+
+	return entry->d_name[0] != '.' && dot && strcmp(dot, ".conf") == 0;
+}
+
+static int
+by_byte_order(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int
+check_include_dir(const struct conf *conf, char **err)
+{
+	struct conf_where where = conf->set[conf_option_index(&conf_global_section, "include_dir")];
+	struct stat st;
+
+	if (stat(conf->include_dir, &st) < 0)
+		return util_fail(err, "%s:%d: include_dir %s: %s", where.file, where.line,
+				 conf->include_dir, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return util_fail(err, "%s:%d: include_dir %s: not a directory", where.file, where.line,
+				 conf->include_dir);
+	return check_trusted(&st, conf->include_dir, err);
+}
+
+static int
+parse_include_dir(struct conf *conf, char **err)
+{
+	struct dirent **entries;
+	int n, result = 0;
+
+	if (!conf->include_dir)
+		return 0;
+	if (check_include_dir(conf, err) < 0)
+		return -1;
+	n = scandir(conf->include_dir, &entries, is_conf_name, by_byte_order);
+	if (n < 0)
+		return util_fail(err, "%s: %s", conf->include_dir, strerror(errno));
+	for (int i = 0; i < n; i++) {
+		char *path = util_format("%s/%s", conf->include_dir, entries[i]->d_name);
+
+		if (result == 0)
+			result = parse_file(conf, path, err);
+		free(path);
+		free(entries[i]);
+	}
+	free(entries);
+	return result;
+}
+
+struct conf *
+conf_parse(const char *file, char **err)
+{
+	struct conf *conf = conf_new();
+
+	if (parse_file(conf, file, err) < 0 || parse_include_dir(conf, err) < 0 ||
+	    conf_finish(conf, err) < 0) {
+		conf_free(conf);
+		return NULL;
+	}
+	return conf;
+}

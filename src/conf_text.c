@@ -1,0 +1,195 @@
+#include "conf_text.h"
+
+#include "util.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+struct scanner {
+	const char *file;
+	char *text;
+	size_t len, at;
+	int line;
+	int open_lines[8]; /* lines of the braces that are open */
+	size_t depth;
+	char last; /* the last byte that was neither blank nor comment */
+	struct conf_text *out;
+	char **err;
+};
+
+static char
+peek(const struct scanner *s, size_t ahead)
+{
+	return s->at + ahead < s->len ? s->text[s->at + ahead] : '\0';
+}
+
+static int
+fail(struct scanner *s, int line, const char *text)
+{
+	return util_fail(s->err, "%s:%d: %s", s->file, line, text);
+}
+
+static void
+blank_to_end_of_line(struct scanner *s)
+{
+	while (s->at < s->len && s->text[s->at] != '\n')
+		s->text[s->at++] = ' ';
+}
+
+static int
+blank_comment(struct scanner *s)
+{
+	int began = s->line;
+	bool closed = false;
+
+	s->text[s->at++] = ' ';
+	s->text[s->at++] = ' ';
+	while (s->at < s->len && !closed) {
+		closed = peek(s, 0) == '*' && peek(s, 1) == '/';
+		if (closed)
+			s->text[s->at++] = ' ';
+		if (s->text[s->at] == '\n')
+			s->line++;
+		else
+			s->text[s->at] = ' ';
+		s->at++;
+	}
+	if (!closed)
+		return fail(s, began, "the comment that begins here is never closed: */ is missing");
+	return 0;
+}
+
+static bool
+is_octal(char c)
+{
+	return c >= '0' && c <= '7';
+}
+
+/* A backslash and a digit must be \0 to \377, three digits at most. */
+static int
+check_escape(struct scanner *s)
+{
+	size_t n = 1;
+	int value = 0;
+
+	if (peek(s, 1) < '0' || peek(s, 1) > '9')
+		return 0;
+	while (n <= 3 && is_octal(peek(s, n)))
+		value = value * 8 + (peek(s, n++) - '0');
+	if (n == 1 || value > 255 || value == 0 || (peek(s, n) >= '0' && peek(s, n) <= '9'))
+		return fail(s, s->line, "bad escape in the string: write \\001 to \\377, "
+					"\\x01 to \\xff, or \\\\ for a backslash");
+	return 0;
+}
+
+static int
+skip_string(struct scanner *s, char quote)
+{
+	int began = s->line;
+
+	for (s->at++; s->at < s->len; s->at++) {
+		char c = s->text[s->at];
+
+		if (c == quote) {
+			s->at++;
+			return 0;
+		}
+		if (c == '\\') {
+			if (quote == '"' && check_escape(s) < 0)
+				return -1;
+			s->at++;
+			c = s->at < s->len ? s->text[s->at] : '\0';
+		}
+		if (c == '\n')
+			s->line++;
+	}
+	return fail(s, began, "the string that begins here is never closed: a quote is missing");
+}
+
+static int
+open_brace(struct scanner *s)
+{
+	if (s->depth == ARRAY_LEN(s->open_lines))
+		return fail(s, s->line, "sections are nested too deeply");
+	if (s->depth == 0 && s->last != '=') {
+		struct conf_text *out = s->out;
+
+		out->section_lines =
+			util_realloc(out->section_lines, out->nsections + 1, sizeof(int));
+		out->section_lines[out->nsections++] = s->line;
+	}
+	s->open_lines[s->depth++] = s->line;
+	return 0;
+}
+
+/* One byte outside of strings and comments. */
+static int
+scan_byte(struct scanner *s, char c)
+{
+	switch (c) {
+	case '\0':
+		return fail(s, s->line, "a NUL byte: this is not a text file");
+	case '{':
+		return open_brace(s);
+	case '}':
+		if (s->depth == 0)
+			return fail(s, s->line, "a closing brace without an opening one");
+		s->depth--;
+		return 0;
+	case '*':
+	case '(':
+	case ')':
+		return fail(s, s->line, "*, ( and ) must stand in quotes");
+	case '+':
+		if (peek(s, 1) != '=')
+			return fail(s, s->line, "+ must stand in quotes");
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static int
+scan(struct scanner *s)
+{
+	while (s->at < s->len) {
+		char c = s->text[s->at];
+
+		if (c == '#' || (c == '/' && peek(s, 1) == '/')) {
+			blank_to_end_of_line(s);
+			continue;
+		}
+		if (c == '/' && peek(s, 1) == '*') {
+			if (blank_comment(s) < 0)
+				return -1;
+			continue;
+		}
+		if (c == '"' || c == '\'') {
+			if (skip_string(s, c) < 0)
+				return -1;
+			s->last = c;
+			continue;
+		}
+		if (scan_byte(s, c) < 0)
+			return -1;
+		if (c == '\n')
+			s->line++;
+		else if (c != ' ' && c != '\t' && c != '\r')
+			s->last = c;
+		s->at++;
+	}
+	if (s->depth > 0)
+		return fail(s, s->open_lines[s->depth - 1],
+			    "the section or list that begins here is never closed: } is missing");
+	return 0;
+}
+
+int
+conf_text_clean(const char *file, char *text, size_t len, struct conf_text *out, char **err)
+{
+	struct scanner s = { .file = file, .text = text, .len = len, .line = 1, .out = out,
+			     .err = err };
+
+	memset(out, 0, sizeof(*out));
+	return scan(&s);
+}

@@ -1,0 +1,43 @@
+/*
+ * A generation: the workers of a pool that were made from one configuration, and what
+ * they share: identity, prepared service, listen socket.  A pool has one that is
+ * current, at most one on trial (a reload), and older ones whose workers finish.
+ */
+#ifndef PREFORKD_GENERATION_H
+#define PREFORKD_GENERATION_H
+
+#include "listener.h"
+#include "service.h"
+
+enum generation_phase {
+	GENERATION_TRIAL,     /* its workers get ready, but do not accept yet */
+	GENERATION_CURRENT,   /* the one that is sized to the load */
+	GENERATION_RETIRING,  /* its workers leave after their connection; others accept */
+	GENERATION_FINISHING, /* its workers empty the accept queue of their listener, then leave */
+};
+
+struct generation {
+	struct conf_pool *conf; /* owned */
+	struct identity id;
+	const struct service *service;
+	void *prepared;
+	struct address address;
+	struct listener_options listen;
+	struct listener *listener; /* used, once it has one */
+	enum generation_phase phase;
+	unsigned number;  /* counts up within its pool */
+	unsigned workers; /* processes of it that are not reaped */
+	bool emptied;	  /* FINISHING: a worker has found the queue empty: make no more */
+	int gate;	  /* TRIAL: workers wait for the end of file on it; else -1 */
+	struct generation *next;
+};
+
+/*
+ * Looks up and checks all that the configuration names (user, directories, program,
+ * address) and prepares the service.  Takes conf over only if it succeeds.
+ * NULL with *err as "FILE:LINE: text".
+ */
+struct generation *generation_new(struct conf_pool *conf, char **err);
+void generation_free(struct generation *gen);
+
+#endif

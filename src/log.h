@@ -1,0 +1,88 @@
+/*
+ * The log: one line a message, one write(2) a line, to stderr, a file or syslog.
+ *
+ * Master and workers write to the same open file.  When the master reopens it
+ * (SIGUSR1, or a reload with another target), workers cannot follow by path: they
+ * have given up their rights and may be chrooted.  So the master leaves the new
+ * descriptor as one message in a socket that every worker shares, and raises a
+ * generation number in shared memory; a worker that sees a new number before it
+ * writes takes a copy with MSG_PEEK (unix(7): SCM_RIGHTS).  No signal, no wake-up.
+ *
+ * Nothing here blocks: a line that a full pipe or a stuck syslogd would not take
+ * is counted, and the count is logged with the next line that gets through.
+ */
+#ifndef PREFORKD_LOG_H
+#define PREFORKD_LOG_H
+
+#include "util.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <syslog.h> /* LOG_ERR ... LOG_DEBUG are the levels */
+
+enum log_kind { LOG_TO_STDERR, LOG_TO_FILE, LOG_TO_SYSLOG };
+
+struct log_target {
+	enum log_kind kind;
+	int facility;	  /* LOG_TO_SYSLOG: LOG_DAEMON, ... */
+	const char *path; /* LOG_TO_FILE: points into the text given to log_target_parse */
+};
+
+/* "stderr", "syslog", "syslog:FACILITY" or "/a/file".  0, or -1 with *err. */
+int log_target_parse(const char *text, struct log_target *target, char **err);
+
+/* Once, before anything forks.  Until log_open() lines go to stderr. */
+void log_start(const char *ident);
+
+/*
+ * Opening is split so that a reload can fail before it changes anything.
+ * log_prepare() returns a descriptor for the target (2 for stderr) or -1 with *err;
+ * log_adopt() takes it over, for this process and for all workers.
+ */
+int log_prepare(const struct log_target *target, char **err);
+void log_adopt(const struct log_target *target, int fd);
+
+/* Opens the file of the present target again (after a rotation); -1 with *err. */
+int log_reopen(char **err);
+
+void log_set_level(int level);
+bool log_enabled(int level);
+
+/* While on, warnings and errors go to stderr too: for a start that may fail. */
+void log_copy_to_stderr(bool on);
+
+/* The descriptors a worker must keep, and their new numbers after it moved them. */
+int log_fd(void);
+int log_channel_fd(void);
+void log_moved(int fd, int channel_fd);
+
+void log_write(int level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#define log_error(...)	log_write(LOG_ERR, __VA_ARGS__)
+#define log_warn(...)	log_write(LOG_WARNING, __VA_ARGS__)
+#define log_notice(...) log_write(LOG_NOTICE, __VA_ARGS__)
+#define log_info(...)                                                                    \
+	do {                                                                             \
+		if (log_enabled(LOG_INFO))                                               \
+			log_write(LOG_INFO, __VA_ARGS__);                                \
+	} while (0)
+#define log_debug(...)                                                                   \
+	do {                                                                             \
+		if (log_enabled(LOG_DEBUG))                                              \
+			log_write(LOG_DEBUG, __VA_ARGS__);                               \
+	} while (0)
+
+/*
+ * A limit on one kind of line that an outsider can provoke.  It may live in shared
+ * memory (then it holds for all processes together); all zero is a fresh one.
+ * log_limit_pass() is true at most once per interval (milliseconds), and then tells
+ * how many lines were held back since the last one.
+ */
+struct log_limit {
+	_Atomic int64_t next_ms;
+	_Atomic unsigned held_back;
+};
+
+bool log_limit_pass(struct log_limit *limit, int64_t interval_ms, unsigned *held_back);
+
+#endif

@@ -1,0 +1,214 @@
+/*
+ * preforkd(8): the command line.
+ */
+#include "child.h"
+#include "conf_parse.h"
+#include "log.h"
+#include "master.h"
+#include "reload.h"
+
+#include <bsd/unistd.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { EXIT_USAGE = 2 };
+
+static const char usage_text[] =
+	"usage: preforkd [-f FILE] [-n] [-t] [-T] [-l LEVEL] [-p PIDFILE] [-V] [-h]\n"
+	"  -f FILE     configuration, default " PREFORKD_CONF "\n"
+	"  -n          stay in the foreground and log to stderr\n"
+	"  -t          check the configuration and exit\n"
+	"  -T          print the configuration in force and exit\n"
+	"  -l LEVEL    log level: error, warning, notice, info, debug\n"
+	"  -p PIDFILE  write the process id there\n"
+	"  -V          print the version\n"
+	"  -h          print this help\n"
+	"Signals: HUP reload, TERM stop now, QUIT stop gracefully, USR1 reopen logs,\n"
+	"TTIN and TTOU one worker more or less.  See preforkd(8), preforkd.conf(5).\n";
+
+struct command_line {
+	const char *file, *pid_file;
+	bool foreground, check, dump;
+	int log_level;
+};
+
+static int
+complain(const char *what, const char *about)
+{
+	fprintf(stderr, "preforkd: %s: %s\n", what, about);
+	return 1;
+}
+
+/* 0: go on; else the exit status + 1. */
+static int
+parse_command_line(int argc, char **argv, struct command_line *line)
+{
+	int option;
+
+	*line = (struct command_line){ .file = PREFORKD_CONF, .log_level = -1 };
+	while ((option = getopt(argc, argv, "f:ntTl:p:Vh")) != -1) {
+		switch (option) {
+		case 'f':
+			line->file = optarg;
+			break;
+		case 'n':
+			line->foreground = true;
+			break;
+		case 't':
+			line->check = true;
+			break;
+		case 'T':
+			line->dump = true;
+			break;
+		case 'l':
+			line->log_level = conf_log_level_from_name(optarg);
+			if (line->log_level < 0) {
+				complain(optarg, "not a log level: error, warning, notice, info, debug");
+				return EXIT_USAGE + 1;
+			}
+			break;
+		case 'p':
+			line->pid_file = optarg;
+			break;
+		case 'V':
+			puts(PACKAGE_STRING);
+			return 1;
+		case 'h':
+			fputs(usage_text, stdout);
+			return 1;
+		default:
+			fputs(usage_text, stderr);
+			return EXIT_USAGE + 1;
+		}
+	}
+	if (optind == argc)
+		return 0;
+	complain(argv[optind], "unexpected argument");
+	fputs(usage_text, stderr);
+	return EXIT_USAGE + 1;
+}
+
+/* Absolute before the directory changes, even if the file is not there yet. */
+static char *
+absolute(const char *path)
+{
+	char *real = path ? realpath(path, NULL) : NULL, *cwd, *joined;
+
+	if (!path || real)
+		return real;
+	if (path[0] == '/')
+		return util_strdup(path);
+	cwd = getcwd(NULL, 0);
+	joined = util_format("%s/%s", cwd ? cwd : "", path);
+	free(cwd);
+	return joined;
+}
+
+static int
+check(const char *file)
+{
+	char *err = NULL;
+
+	if (reload_check(file, &err) == 0) {
+		fprintf(stderr, "preforkd: %s is valid\n", file);
+		return 0;
+	}
+	fprintf(stderr, "preforkd: %s\n", err);
+	free(err);
+	return 1;
+}
+
+static int
+dump(const char *file)
+{
+	char *err = NULL;
+	struct conf *conf = conf_parse(file, &err);
+
+	if (!conf) {
+		fprintf(stderr, "preforkd: %s\n", err);
+		free(err);
+		return 1;
+	}
+	conf_dump(conf, stdout);
+	conf_free(conf);
+	return fflush(stdout) == 0 ? 0 : complain("stdout", strerror(errno));
+}
+
+/* Whatever we inherited: ignored and blocked signals, descriptors, a closed stdin. */
+static void
+clean_inheritance(void)
+{
+	sigset_t none;
+	int fd;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		if (sig != SIGKILL && sig != SIGSTOP)
+			signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		dup2(fd, STDIN_FILENO);
+	close_range(STDERR_FILENO + 1, ~0U, 0);
+	umask(022);
+}
+
+static int
+run(const struct command_line *line, char *file)
+{
+	struct master_options options = {
+		.file = file,
+		.pid_file = absolute(line->pid_file),
+		.log_level = line->log_level,
+		.foreground = line->foreground,
+		.ready_fd = -1,
+	};
+	char *err = NULL;
+
+	/* The commonest mistakes are told before anything else happens. */
+	if (!line->foreground) {
+		struct conf *conf = conf_parse(file, &err);
+
+		if (!conf) {
+			fprintf(stderr, "preforkd: %s\n", err);
+			free(err);
+			return 1;
+		}
+		conf_free(conf);
+		options.ready_fd = child_daemonize();
+		if (options.ready_fd < 0)
+			return complain("cannot go into the background", strerror(errno));
+	}
+	return master_run(&options);
+}
+
+int
+main(int argc, char **argv, char **envp)
+{
+	struct command_line line;
+	int done = parse_command_line(argc, argv, &line), status;
+	char *file;
+
+	if (done)
+		return done - 1;
+	file = absolute(line.file);
+	setproctitle_init(argc, argv, envp);
+	clean_inheritance();
+	log_start("preforkd");
+	if (line.check)
+		status = check(file);
+	else if (line.dump)
+		status = dump(file);
+	else
+		status = run(&line, file);
+	free(file);
+	return status;
+}

@@ -1,0 +1,294 @@
+#include "master_private.h"
+
+#include "child.h"
+#include "conf_parse.h"
+#include "pidfile.h"
+#include "session.h"
+
+#include <bsd/unistd.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct master master = { .control_fds = { -1, -1 }, .pid_fd = -1, .gate = -1, .log_fd = -1 };
+
+static void
+log_served(const struct pool *pool)
+{
+	log_notice("pool %s: stopped after %" PRIu64 " connections and %" PRIu64
+		   " workers that died",
+		   pool->name, pool->accepted, pool->crashes);
+}
+
+/* Pools that were dropped, or that the whole stop waits for. */
+static void
+free_gone_pools(void)
+{
+	for (size_t i = 0; i < master.npools;) {
+		struct pool *pool = master.pools[i];
+
+		if (!pool->stopping || !pool_is_gone(pool)) {
+			i++;
+			continue;
+		}
+		if (pool->last_generation > 1 || pool->accepted > 0 || master.conf)
+			log_served(pool);
+		master_pool_free(pool);
+	}
+}
+
+void
+master_settle(void)
+{
+	master_reload_step();
+	free_gone_pools();
+	if (master.state == MASTER_STOPPING && master.npools == 0)
+		event_base_loopbreak(master.base);
+}
+
+/* All pools are: the pid file is written, and whoever started us may go on. */
+void
+master_ready(void)
+{
+	unsigned workers = 0;
+	char *err = NULL;
+
+	for (size_t i = 0; i < master.npools; i++)
+		workers += pool_active(master.pools[i]);
+	if (master.pid_fd >= 0 && pidfile_write(master.pid_fd, master.pid_file, &err) < 0) {
+		log_error("%s", err);
+		free(err);
+	}
+	master.state = MASTER_RUNNING;
+	log_notice("ready: %zu pools, %u workers", master.npools, workers);
+	if (master.options.ready_fd < 0)
+		return;
+	log_copy_to_stderr(false);
+	dup2(STDIN_FILENO, STDOUT_FILENO);
+	if (log_fd() != STDERR_FILENO)
+		dup2(STDIN_FILENO, STDERR_FILENO);
+	child_daemon_ready(master.options.ready_fd);
+	master.options.ready_fd = -1;
+}
+
+static void
+stop(bool fast, const char *signal_name)
+{
+	int64_t now = util_now_ms();
+
+	log_notice("stopping %s (%s)", fast ? "now" : "gracefully", signal_name);
+	master_reload_cancel("told to stop");
+	master.state = MASTER_STOPPING;
+	for (size_t i = 0; i < master.npools; i++)
+		pool_stop(master.pools[i], fast, now);
+}
+
+static void
+reopen_log(void)
+{
+	char *err = NULL;
+
+	if (log_reopen(&err) < 0) {
+		log_error("%s; the old one stays open", err);
+		free(err);
+		return;
+	}
+	log_notice("log reopened (SIGUSR1)");
+}
+
+static void
+scale_all(int delta)
+{
+	for (size_t i = 0; i < master.npools; i++)
+		if (master.pools[i]->current)
+			pool_scale(master.pools[i], delta, util_now_ms());
+}
+
+/* Sessions whose worker was killed: who is left there becomes our child bit by bit. */
+static void
+hunt_sessions(void)
+{
+	for (size_t i = 0; i < master.nsessions;) {
+		if (session_signal(master.sessions[i], SIGKILL) > 0)
+			i++;
+		else
+			master.sessions[i] = master.sessions[--master.nsessions];
+	}
+}
+
+static struct pool *
+reaped(pid_t pid, int status, int64_t now)
+{
+	for (size_t i = 0; i < master.npools; i++)
+		if (pool_reaped(master.pools[i], pid, status, now))
+			return master.pools[i];
+	log_debug("reaped pid %d, which is no worker", (int)pid);
+	return NULL;
+}
+
+/* SIGCHLD coalesces: take all that there are. */
+static void
+reap_children(void)
+{
+	int64_t now = util_now_ms();
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct pool *pool = reaped(pid, status, now);
+
+		if (pool)
+			pool->starved = true; /* to be looked at below, once for all deaths */
+	}
+	hunt_sessions();
+	master_look_all(true);
+}
+
+static void
+on_signal(evutil_socket_t sig, short what, void *arg)
+{
+	(void)what;
+	(void)arg;
+	switch (sig) {
+	case SIGCHLD:
+		reap_children();
+		break;
+	case SIGHUP:
+		if (master.state == MASTER_RUNNING)
+			master_reload_begin();
+		break;
+	case SIGTERM:
+		stop(true, "SIGTERM");
+		break;
+	case SIGINT:
+		stop(true, "SIGINT");
+		break;
+	case SIGQUIT:
+		stop(master.state == MASTER_STOPPING, "SIGQUIT");
+		break;
+	case SIGUSR1:
+		reopen_log();
+		break;
+	case SIGUSR2:
+		log_notice("SIGUSR2 has no meaning in this version");
+		break;
+	case SIGTTIN:
+		scale_all(1);
+		break;
+	case SIGTTOU:
+		scale_all(-1);
+		break;
+	}
+	master_settle();
+}
+
+/* Workers ring: each message is the id of a pool that wants to be looked at. */
+static void
+on_control(evutil_socket_t fd, short what, void *arg)
+{
+	uint32_t ids[256];
+	ssize_t n = read(fd, ids, sizeof(ids));
+	int64_t now = util_now_ms();
+
+	(void)what;
+	(void)arg;
+	if (n == (ssize_t)sizeof(ids)) {
+		master_look_all(false); /* it may have been full, and a ring lost */
+	} else {
+		for (size_t i = 0; i < master.npools; i++)
+			for (ssize_t k = 0; k < n / (ssize_t)sizeof(ids[0]); k++)
+				if (ids[k] == master.pools[i]->id) {
+					pool_look(master.pools[i], now);
+					break;
+				}
+	}
+	master_settle();
+}
+
+static int
+lock_pid_file(const struct conf *conf, char **err)
+{
+	bool asked_for = master.options.pid_file ||
+			 conf->set[conf_option_index(&conf_global_section, "pid_file")].file;
+
+	if (master.options.foreground && !asked_for)
+		return 0;
+	master.pid_file = util_strdup(master.options.pid_file ? master.options.pid_file :
+								conf->pid_file);
+	master.pid_fd = pidfile_lock(master.pid_file, err);
+	return master.pid_fd < 0 ? -1 : 0;
+}
+
+static int
+open_events(char **err)
+{
+	static const int signals[] = { SIGCHLD, SIGHUP,	 SIGTERM, SIGINT,  SIGQUIT,
+				       SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU };
+
+	master.base = event_base_new();
+	if (!master.base || pipe2(master.control_fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return util_fail(err, "cannot set up events: %s", strerror(errno));
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		struct event *ev = evsignal_new(master.base, signals[i], on_signal, NULL);
+
+		if (!ev || event_add(ev, NULL) < 0)
+			return util_fail(err, "cannot handle signal %d", signals[i]);
+	}
+	master.control = event_new(master.base, master.control_fds[0], EV_READ | EV_PERSIST,
+				   on_control, NULL);
+	if (!master.control || event_add(master.control, NULL) < 0)
+		return util_fail(err, "cannot watch the control pipe");
+	return 0;
+}
+
+/* The first plan tells where the pid file is, so it is locked before a socket is opened. */
+static int
+start(char **err)
+{
+	struct conf *conf;
+
+	if (open_events(err) < 0)
+		return -1;
+	conf = conf_parse(master.options.file, err);
+	if (!conf)
+		return -1;
+	if (lock_pid_file(conf, err) < 0) {
+		conf_free(conf);
+		return -1;
+	}
+	conf_free(conf);
+	setproctitle("-preforkd: master %s", master.options.file);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	master_reload_begin();
+	master_settle();
+	return 0;
+}
+
+int
+master_run(const struct master_options *options)
+{
+	char *err = NULL;
+
+	master.options = *options;
+	signal(SIGPIPE, SIG_IGN);
+	if (options->log_level >= 0)
+		log_set_level(options->log_level);
+	log_copy_to_stderr(options->ready_fd >= 0);
+	if (start(&err) < 0) {
+		log_error("cannot start: %s", err);
+		free(err);
+		return 1;
+	}
+	if (master.state != MASTER_STOPPING || master.npools > 0)
+		event_base_dispatch(master.base);
+	pidfile_remove(master.pid_fd, master.pid_file);
+	if (master.conf)
+		log_notice("stopped");
+	return master.status;
+}

@@ -1,0 +1,176 @@
+/*
+ * What pools ask of the world: processes, timers, the watched socket.
+ */
+#include "master_private.h"
+
+#include "child.h"
+#include "netdiag.h"
+#include "session.h"
+#include "worker.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* In the child: what other pools' workers say is none of its business. */
+static void
+forget_other_pools(const struct pool *own)
+{
+	for (size_t i = 0; i < master.npools; i++)
+		if (master.pools[i] != own)
+			scoreboard_free(master.pools[i]->scoreboard, CONF_MAX_WORKERS);
+}
+
+static pid_t
+spawn(struct pool *pool, struct generation *gen, size_t slot)
+{
+	struct worker worker = {
+		.gen = gen, .pool = pool->name, .pool_id = pool->id,
+		.scoreboard = pool->scoreboard, .slot = slot,
+		.control_fd = master.control_fds[1], .master = getpid(),
+	};
+	sigset_t old;
+	pid_t pid = child_fork(&old);
+
+	if (pid == 0) {
+		forget_other_pools(pool);
+		worker_run(&worker);
+	}
+	return pid;
+}
+
+static void
+send_signal(pid_t pid, int sig)
+{
+	kill(pid, sig);
+}
+
+static int
+queue(const struct listener *listener)
+{
+	return netdiag_queue(listener->fd);
+}
+
+static int
+room(void)
+{
+	/* The limit of a configuration on trial counts only once it is committed. */
+	const struct conf *conf = master.conf ? master.conf : master.plan->conf;
+	int64_t left = conf->max_workers;
+
+	for (size_t i = 0; i < master.npools; i++)
+		left -= pool_active(master.pools[i]);
+	return left > 0 ? (int)left : 0;
+}
+
+static void
+wake_at(struct pool *pool, int64_t when)
+{
+	struct master_pool *mp = pool->owner;
+	int64_t left = when - util_now_ms();
+	struct timeval tv;
+
+	if (when == 0) {
+		if (evtimer_pending(mp->timer, NULL))
+			evtimer_del(mp->timer);
+		return;
+	}
+	if (left < 0)
+		left = 0;
+	tv.tv_sec = (time_t)(left / 1000);
+	tv.tv_usec = (suseconds_t)(left % 1000 * 1000 + 999); /* not a moment too early */
+	evtimer_add(mp->timer, &tv);
+}
+
+static void
+on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct master_pool *mp = arg;
+
+	(void)fd;
+	(void)what;
+	mp->watching = false;
+	pool_look(mp->pool, util_now_ms());
+	master_settle();
+}
+
+static void
+watch(struct pool *pool, bool on)
+{
+	struct master_pool *mp = pool->owner;
+	int fd = pool->current ? pool->current->listener->fd : -1;
+
+	if (mp->watch && (!on || mp->watched_fd != fd)) {
+		event_free(mp->watch);
+		mp->watch = NULL;
+		mp->watching = false;
+	}
+	if (!on || mp->watching)
+		return;
+	if (!mp->watch)
+		mp->watch = event_new(master.base, fd, EV_READ, on_look, mp);
+	mp->watched_fd = fd;
+	mp->watching = event_add(mp->watch, NULL) == 0;
+}
+
+static void
+left_behind(pid_t session)
+{
+	if (session_signal(session, SIGKILL) == 0)
+		return;
+	master.sessions = util_realloc(master.sessions, master.nsessions + 1, sizeof(pid_t));
+	master.sessions[master.nsessions++] = session;
+}
+
+const struct pool_ops master_pool_ops = {
+	.spawn = spawn,
+	.signal = send_signal,
+	.queue = queue,
+	.room = room,
+	.wake_at = wake_at,
+	.watch = watch,
+	.left_behind = left_behind,
+};
+
+struct pool *
+master_pool_add(const char *name)
+{
+	struct pool *pool = pool_new(name, &master_pool_ops);
+	struct master_pool *mp;
+
+	if (!pool)
+		return NULL;
+	mp = util_calloc(1, sizeof(*mp));
+	mp->pool = pool;
+	mp->timer = evtimer_new(master.base, on_look, mp);
+	pool->owner = mp;
+	master.pools = util_realloc(master.pools, master.npools + 1, sizeof(*master.pools));
+	master.pools[master.npools++] = pool;
+	return pool;
+}
+
+void
+master_pool_free(struct pool *pool)
+{
+	struct master_pool *mp = pool->owner;
+
+	for (size_t i = 0; i < master.npools; i++)
+		if (master.pools[i] == pool) {
+			master.pools[i] = master.pools[--master.npools];
+			break;
+		}
+	if (mp->watch)
+		event_free(mp->watch);
+	event_free(mp->timer);
+	free(mp);
+	pool_free(pool);
+}
+
+void
+master_look_all(bool starved_only)
+{
+	int64_t now = util_now_ms();
+
+	for (size_t i = 0; i < master.npools; i++)
+		if (!starved_only || master.pools[i]->starved)
+			pool_look(master.pools[i], now);
+}

@@ -1,0 +1,295 @@
+/*
+ * A reload, and the start, which is one from nothing: plan, trial, then commit or take
+ * back.  Nothing that serves is touched before the commit, and the commit cannot fail.
+ */
+#include "master_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void
+close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static bool
+on_trial(const struct reload_entry *entry)
+{
+	return entry->action == RELOAD_REPLACE || entry->action == RELOAD_NEW;
+}
+
+static void
+drop_plan(void)
+{
+	close_fd(&master.gate);
+	if (master.log_fd != STDERR_FILENO)
+		close_fd(&master.log_fd);
+	master.log_fd = -1;
+	reload_free(master.plan);
+	master.plan = NULL;
+}
+
+/* A pool that was made for the plan has no generation of its own yet. */
+static void
+take_back_trials(void)
+{
+	int64_t now = util_now_ms();
+
+	for (size_t i = 0; i < master.plan->n; i++) {
+		struct pool *pool = master.plan->entries[i].pool;
+
+		if (!pool || !on_trial(&master.plan->entries[i]))
+			continue;
+		if (pool->current)
+			pool_take_back(pool, now);
+		else
+			pool_stop(pool, true, now);
+	}
+}
+
+/* why: "FILE:LINE: text", or what a new worker did. */
+static void
+refuse(const char *why)
+{
+	if (master.state == MASTER_STARTING) {
+		log_error("cannot start: %s", why);
+		master.status = 1;
+		master.state = MASTER_STOPPING;
+	} else {
+		log_error("reload refused, nothing was changed: %s", why);
+	}
+}
+
+void
+master_reload_cancel(const char *why)
+{
+	if (!master.plan)
+		return;
+	take_back_trials();
+	refuse(why);
+	drop_plan();
+}
+
+/* The new log must be open before the commit; in the foreground it is stderr always. */
+static int
+open_log(char **err)
+{
+	const char *now = master.conf ? master.conf->log : NULL;
+
+	if (master.options.foreground || (now && strcmp(now, master.plan->conf->log) == 0))
+		return 0;
+	master.log_fd = log_prepare(&master.plan->log, err);
+	return master.log_fd < 0 ? -1 : 0;
+}
+
+/* Each generation on trial gets the reading end of one pipe: its end of file is "go". */
+static int
+open_gates(char **err)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return util_fail(err, "pipe: %s", strerror(errno));
+	master.gate = fds[1];
+	for (size_t i = 0; i < master.plan->n; i++) {
+		struct reload_entry *entry = &master.plan->entries[i];
+
+		if (!on_trial(entry))
+			continue;
+		entry->gen->gate = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
+		if (entry->gen->gate < 0)
+			util_fail(err, "pipe: %s", strerror(errno));
+	}
+	close(fds[0]);
+	return *err ? -1 : 0;
+}
+
+static void
+start_trials(void)
+{
+	int64_t now = util_now_ms();
+
+	for (size_t i = 0; i < master.plan->n; i++) {
+		struct reload_entry *entry = &master.plan->entries[i];
+		struct generation *gen = entry->gen;
+
+		if (!on_trial(entry))
+			continue;
+		if (!entry->pool)
+			entry->pool = master_pool_add(gen->conf->name);
+		if (!entry->pool)
+			return; /* the step after this sees that it is missing */
+		entry->gen = NULL;
+		pool_try(entry->pool, gen, now);
+	}
+}
+
+void
+master_reload_begin(void)
+{
+	char *err = NULL;
+
+	if (master.plan) {
+		master.reload_again = true;
+		return;
+	}
+	master.reload_again = false;
+	master.plan = reload_plan(master.options.file, master.pools, master.npools, &err);
+	if (!master.plan || open_log(&err) < 0 || open_gates(&err) < 0) {
+		refuse(err);
+		drop_plan();
+		free(err);
+		return;
+	}
+	start_trials();
+	for (size_t i = 0; i < master.npools; i++)
+		pool_look(master.pools[i], util_now_ms());
+}
+
+/* ---- commit ---- */
+
+static void
+add_name(char **list, const char *what, const char *name)
+{
+	char *longer = *list ? util_format("%s, %s", *list, name) : util_format("%s %s", what, name);
+
+	free(*list);
+	*list = longer;
+}
+
+static void
+log_outcome(void)
+{
+	static const char *const words[] = {
+		[RELOAD_KEEP] = "kept",
+		[RELOAD_RESIZE] = "changed in place",
+		[RELOAD_REPLACE] = "replaced the workers of",
+		[RELOAD_NEW] = "new",
+	};
+	char *lists[ARRAY_LEN(words)] = { NULL }, *dropped = NULL;
+
+	for (size_t i = 0; i < master.plan->n; i++) {
+		const struct reload_entry *entry = &master.plan->entries[i];
+
+		add_name(&lists[entry->action], words[entry->action], entry->pool->name);
+	}
+	for (size_t i = 0; i < master.npools; i++)
+		if (master.pools[i]->stopping)
+			add_name(&dropped, "dropped", master.pools[i]->name);
+	log_notice("reload done: %s%s%s%s%s%s%s%s%s", lists[0] ? lists[0] : "",
+		   lists[0] && lists[1] ? "; " : "", lists[1] ? lists[1] : "",
+		   (lists[0] || lists[1]) && lists[2] ? "; " : "", lists[2] ? lists[2] : "",
+		   (lists[0] || lists[1] || lists[2]) && lists[3] ? "; " : "",
+		   lists[3] ? lists[3] : "", dropped ? "; " : "", dropped ? dropped : "");
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		free(lists[i]);
+	free(dropped);
+}
+
+static void
+commit_entry(struct reload_entry *entry, int64_t now)
+{
+	struct pool *pool = entry->pool;
+
+	if (on_trial(entry)) {
+		struct generation *gen = pool->trial;
+
+		if (entry->opened)
+			log_notice("pool %s: listening on %s", pool->name, gen->listener->name);
+		else
+			listener_change(gen->listener, &gen->listen);
+		pool_commit(pool, now);
+		return;
+	}
+	listener_change(pool->current->listener, &entry->gen->listen);
+	pool->current->listen = entry->gen->listen;
+	pool_resize(pool, entry->gen->conf);
+	entry->gen->conf = NULL;
+}
+
+static bool
+in_plan(const struct pool *pool)
+{
+	for (size_t i = 0; i < master.plan->n; i++)
+		if (master.plan->entries[i].pool == pool)
+			return true;
+	return false;
+}
+
+static void
+commit(void)
+{
+	int64_t now = util_now_ms();
+	bool first = master.state == MASTER_STARTING;
+	struct conf *old = master.conf;
+
+	close_fd(&master.gate);
+	if (master.log_fd >= 0)
+		log_adopt(&master.plan->log, master.log_fd);
+	master.log_fd = -1;
+	if (master.options.log_level < 0)
+		log_set_level(conf_log_level(master.plan->conf));
+	if (old && strcmp(old->pid_file, master.plan->conf->pid_file) != 0)
+		log_warn("pid_file takes effect at the next start");
+	master.conf = master.plan->conf;
+	for (size_t i = 0; i < master.plan->n; i++)
+		commit_entry(&master.plan->entries[i], now);
+	for (size_t i = 0; i < master.npools; i++)
+		if (!in_plan(master.pools[i]) && !master.pools[i]->stopping)
+			pool_stop(master.pools[i], false, now);
+	if (!first)
+		log_outcome();
+	master.plan->conf = NULL;
+	conf_free(old);
+	drop_plan();
+	master_look_all(false);
+	if (first)
+		master_ready();
+}
+
+/* Looks how the trial goes; true when that ended it, one way or the other. */
+static bool
+decide(void)
+{
+	bool pending = false;
+
+	for (size_t i = 0; i < master.plan->n; i++) {
+		const struct reload_entry *entry = &master.plan->entries[i];
+
+		if (!on_trial(entry))
+			continue;
+		if (!entry->pool) {
+			master_reload_cancel("no memory for another pool");
+			return true;
+		}
+		switch (pool_try_state(entry->pool)) {
+		case POOL_TRY_PENDING:
+			pending = true;
+			break;
+		case POOL_TRY_READY:
+			break;
+		case POOL_TRY_FAILED:
+			master_reload_cancel(entry->pool->trial_error);
+			return true;
+		}
+	}
+	if (!pending)
+		commit();
+	return !pending;
+}
+
+void
+master_reload_step(void)
+{
+	while (master.plan && decide()) {
+		if (!master.reload_again || master.state != MASTER_RUNNING)
+			return;
+		master_reload_begin();
+	}
+}

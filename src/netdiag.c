@@ -1,0 +1,189 @@
+#include "netdiag.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int
+tcp_queue(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return -1;
+	return (int)info.tcpi_unacked;
+}
+
+/* The UNIX_DIAG_RQLEN attribute of one answer: for a listener, its queue. */
+static int
+queue_of_answer(const struct nlmsghdr *header, size_t len)
+{
+	const struct unix_diag_msg *msg = (const void *)((const char *)header + NLMSG_HDRLEN);
+	size_t at = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(*msg));
+
+	if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY || header->nlmsg_len > len)
+		return -1;
+	while (at + sizeof(struct nlattr) <= header->nlmsg_len) {
+		const struct nlattr *attr = (const void *)((const char *)header + at);
+		const struct unix_diag_rqlen *rqlen = (const void *)((const char *)attr + NLA_HDRLEN);
+
+		if (attr->nla_type == UNIX_DIAG_RQLEN &&
+		    attr->nla_len >= NLA_HDRLEN + sizeof(*rqlen))
+			return (int)rqlen->udiag_rqueue;
+		if (attr->nla_len < NLA_HDRLEN)
+			return -1;
+		at += NLA_ALIGN(attr->nla_len);
+	}
+	return -1;
+}
+
+static int
+unix_queue(int fd)
+{
+	struct {
+		struct nlmsghdr header;
+		struct unix_diag_req req;
+	} ask;
+	_Alignas(struct nlmsghdr) char answer[1024];
+	struct stat st;
+	ssize_t n = -1;
+	int netlink;
+
+	if (fstat(fd, &st) < 0)
+		return -1;
+	netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+	if (netlink < 0)
+		return -1;
+	memset(&ask, 0, sizeof(ask));
+	ask.header.nlmsg_len = sizeof(ask);
+	ask.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	ask.header.nlmsg_flags = NLM_F_REQUEST;
+	ask.req.sdiag_family = AF_UNIX;
+	ask.req.udiag_ino = (uint32_t)st.st_ino;
+	ask.req.udiag_states = ~0U;
+	ask.req.udiag_show = UDIAG_SHOW_RQLEN;
+	memset(ask.req.udiag_cookie, 0xff, sizeof(ask.req.udiag_cookie));
+	/* The kernel answers within sendto(): recv() never has to wait. */
+	if (send(netlink, &ask, sizeof(ask), 0) == (ssize_t)sizeof(ask))
+		n = recv(netlink, answer, sizeof(answer), 0);
+	close(netlink);
+	if (n < (ssize_t)sizeof(struct nlmsghdr))
+		return -1;
+	return queue_of_answer((struct nlmsghdr *)answer, (size_t)n);
+}
+
+int
+netdiag_queue(int listen_fd)
+{
+	int family = 0;
+	socklen_t len = sizeof(family);
+
+	if (getsockopt(listen_fd, SOL_SOCKET, SO_DOMAIN, &family, &len) < 0)
+		return -1;
+	return family == AF_UNIX ? unix_queue(listen_fd) : tcp_queue(listen_fd);
+}
+
+/* One line of /proc/net/tcp or tcp6: the inode if it is a listener that has this port. */
+static unsigned long
+listener_inode(const char *line, in_port_t port)
+{
+	unsigned local_port, state;
+	unsigned long inode;
+
+	if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*d %*d %lu",
+		   &local_port, &state, &inode) != 3)
+		return 0;
+	return state == TCP_LISTEN && local_port == ntohs(port) ? inode : 0;
+}
+
+static unsigned long
+find_listener(const char *table, in_port_t port)
+{
+	FILE *in = fopen(table, "re");
+	unsigned long inode = 0;
+	char line[512];
+
+	while (in && inode == 0 && fgets(line, sizeof(line), in))
+		inode = listener_inode(line, port);
+	if (in)
+		fclose(in);
+	return inode;
+}
+
+static int
+has_socket(const char *pid, const char *wanted)
+{
+	char path[300], link[64];
+	struct dirent *entry;
+	int found = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir))) {
+		ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
+
+		if (n > 0) {
+			link[n] = '\0';
+			found = strcmp(link, wanted) == 0;
+		}
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+pid_t
+netdiag_owner(const struct sockaddr_storage *sa)
+{
+	in_port_t port = sa->ss_family == AF_INET6 ?
+				 ((const struct sockaddr_in6 *)sa)->sin6_port :
+				 ((const struct sockaddr_in *)sa)->sin_port;
+	unsigned long inode = find_listener("/proc/net/tcp", port);
+	struct dirent *entry;
+	char wanted[64];
+	pid_t pid = 0;
+	DIR *dir;
+
+	if (inode == 0)
+		inode = find_listener("/proc/net/tcp6", port);
+	if (inode == 0)
+		return 0;
+	snprintf(wanted, sizeof(wanted), "socket:[%lu]", inode);
+	dir = opendir("/proc");
+	while (dir && pid == 0 && (entry = readdir(dir)))
+		if (isdigit((unsigned char)entry->d_name[0]) && has_socket(entry->d_name, wanted))
+			pid = (pid_t)atoi(entry->d_name);
+	if (dir)
+		closedir(dir);
+	return pid;
+}
+
+void
+netdiag_process_name(pid_t pid, char text[NETDIAG_NAME_BYTES])
+{
+	char path[64], name[32] = "";
+	FILE *in;
+
+	text[0] = '\0';
+	if (pid == 0)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	in = fopen(path, "re");
+	if (in && fgets(name, sizeof(name), in))
+		name[strcspn(name, "\n")] = '\0';
+	if (in)
+		fclose(in);
+	snprintf(text, NETDIAG_NAME_BYTES, "%s (pid %d)", name, (int)pid);
+}

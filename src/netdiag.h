@@ -1,0 +1,25 @@
+/*
+ * What the kernel knows about sockets: the length of an accept queue, and who has an
+ * address.
+ */
+#ifndef PREFORKD_NETDIAG_H
+#define PREFORKD_NETDIAG_H
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#define NETDIAG_NAME_BYTES 96
+
+/*
+ * Connections in the accept queue of a listen socket: TCP_INFO (tcp(7)) or sock_diag(7).
+ * -1 if the kernel does not tell.
+ */
+int netdiag_queue(int listen_fd);
+
+/* Who listens on the port of a TCP address, as far as /proc shows it to us; or 0. */
+pid_t netdiag_owner(const struct sockaddr_storage *sa);
+
+/* "nginx (pid 123)", or "" for 0. */
+void netdiag_process_name(pid_t pid, char text[NETDIAG_NAME_BYTES]);
+
+#endif

@@ -1,0 +1,210 @@
+#include "policy.h"
+
+#include <limits.h>
+
+/* Forks that may be under way before one of them has proven that workers can start. */
+#define UNPROVEN_MAX 10
+
+#define PROVEN_MS	   1000
+#define BACKOFF_FIRST_MS   1000
+#define BACKOFF_MAX_MS	   30000
+#define FORK_RETRY_MS	   100
+#define FORK_RETRY_MAX_MS  5000
+#define TERM_TO_KILL_MS	   5000
+
+static int
+min_of(int a, int b)
+{
+	return a < b ? a : b;
+}
+
+static int
+max_of(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+static int64_t
+doubled(int64_t first, int times, int64_t limit)
+{
+	while (times-- > 0 && first < limit)
+		first *= 2;
+	return first < limit ? first : limit;
+}
+
+static void
+look_again(struct policy_plan *plan, int64_t when)
+{
+	if (plan->look_at == 0 || when < plan->look_at)
+		plan->look_at = when;
+}
+
+static bool
+backed_off(const struct policy_state *state)
+{
+	return state->failures >= UNPROVEN_MAX;
+}
+
+/* How many workers are missing, by need alone. */
+static int
+deficit(const struct policy_limits *l, const struct policy_census *c)
+{
+	int total = c->starting + c->idle + c->busy, missing;
+
+	if (l->fixed)
+		missing = l->max - total;
+	else
+		missing = min_of(l->min_spare + c->queue - c->idle - c->starting, l->max - total);
+	return max_of(missing, 0);
+}
+
+/* How many forks the history allows just now. */
+static int
+allowed(const struct policy_census *c, struct policy_state *state, int64_t now,
+	struct policy_plan *plan)
+{
+	if (state->proof_at != 0 && now >= state->proof_at && c->idle + c->busy > 0)
+		policy_forgive(state);
+	if (now < state->next_try) {
+		look_again(plan, state->next_try);
+		return 0;
+	}
+	if (backed_off(state)) {
+		if (state->proof_at != 0)
+			look_again(plan, state->proof_at);
+		return max_of(1 - c->starting - (state->proof_at != 0), 0);
+	}
+	if (state->last_ready != 0 && now - state->last_ready <= PROVEN_MS)
+		return INT_MAX;
+	return max_of(UNPROVEN_MAX - state->failures - c->starting, 0);
+}
+
+/*
+ * Surplus is what was idle all the time for spare_timeout: the low-water mark says it
+ * exactly, so one look retires it whole, and a saw-tooth load does not make it swing.
+ */
+static int
+surplus(const struct policy_limits *l, const struct policy_census *c, struct policy_state *state,
+	int64_t now, struct policy_plan *plan)
+{
+	int goes = 0;
+
+	if (l->fixed || c->idle <= l->max_spare) {
+		state->surplus_end = 0;
+		return 0;
+	}
+	if (l->spare_timeout == 0)
+		return c->idle - l->max_spare;
+	if (state->surplus_end != 0 && now >= state->surplus_end) {
+		goes = max_of(min_of(c->low, c->idle) - l->max_spare, 0);
+		state->surplus_end = 0;
+	}
+	if (state->surplus_end == 0 && c->idle - goes > l->max_spare) {
+		state->surplus_end = now + l->spare_timeout;
+		plan->reset_low = true;
+	}
+	if (state->surplus_end != 0)
+		look_again(plan, state->surplus_end);
+	return goes;
+}
+
+void
+policy_look(const struct policy_limits *l, const struct policy_census *c,
+	    struct policy_state *state, int64_t now, struct policy_plan *plan)
+{
+	int total = c->starting + c->idle + c->busy, missing = deficit(l, c), after;
+	bool can_grow;
+
+	*plan = (struct policy_plan){ .ring_above = INT_MAX };
+	if (total > l->max) {
+		plan->retire = total - l->max;
+	} else {
+		int may = min_of(allowed(c, state, now, plan), max_of(c->room, 0));
+
+		plan->start = min_of(missing, may);
+		plan->starved = missing > max_of(c->room, 0);
+		plan->retire = surplus(l, c, state, now, plan);
+	}
+	after = total + plan->start;
+	can_grow = !l->fixed && after < l->max && c->room > plan->start && state->next_try <= now &&
+		   !backed_off(state);
+	if (can_grow)
+		plan->ring_below = max_of(l->min_spare, 1);
+	if (!l->fixed && state->surplus_end == 0)
+		plan->ring_above = l->max_spare;
+	plan->watch = can_grow && c->idle + c->starting + plan->start == 0;
+	plan->starved |= !l->fixed && after < l->max && c->room <= plan->start &&
+			 c->idle + c->starting + plan->start == 0;
+	plan->saturated = after >= l->max && c->idle + c->starting == 0 && c->queue > 0;
+}
+
+void
+policy_ready(struct policy_state *state, int64_t now)
+{
+	state->last_ready = now;
+	if (state->failures > 0 && state->unready)
+		policy_forgive(state);
+	else if (state->failures > 0)
+		state->proof_at = now + POLICY_OF_USE_MS;
+	state->last_ready = now;
+}
+
+void
+policy_death(struct policy_state *state, bool was_ready, bool of_use, int64_t now)
+{
+	state->last_ready = 0;
+	if (of_use) {
+		state->failures = 0;
+		state->proof_at = 0;
+		return;
+	}
+	state->failures++;
+	state->unready = !was_ready;
+	state->proof_at = 0;
+	if (backed_off(state))
+		state->next_try = now + doubled(BACKOFF_FIRST_MS, state->failures - UNPROVEN_MAX,
+						BACKOFF_MAX_MS);
+}
+
+void
+policy_fork_failed(struct policy_state *state, int64_t now)
+{
+	state->next_try = now + doubled(FORK_RETRY_MS, state->fork_failures, FORK_RETRY_MAX_MS);
+	state->fork_failures++;
+}
+
+void
+policy_forked(struct policy_state *state)
+{
+	state->fork_failures = 0;
+}
+
+void
+policy_forgive(struct policy_state *state)
+{
+	state->failures = 0;
+	state->unready = false;
+	state->proof_at = 0;
+	state->next_try = 0;
+	state->fork_failures = 0;
+}
+
+enum policy_step
+policy_step(int64_t grace, int64_t elapsed, int64_t *next)
+{
+	const struct {
+		int64_t until;
+		enum policy_step step;
+	} ladder[] = {
+		{ grace, POLICY_STEP_DRAIN },
+		{ grace + TERM_TO_KILL_MS, POLICY_STEP_TERM },
+	};
+
+	for (unsigned i = 0; i < sizeof(ladder) / sizeof(ladder[0]); i++)
+		if (elapsed < ladder[i].until) {
+			*next = ladder[i].until;
+			return ladder[i].step;
+		}
+	*next = 0;
+	return POLICY_STEP_KILL;
+}

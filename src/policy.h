@@ -1,0 +1,69 @@
+/*
+ * How many workers a pool should start or retire.  Pure arithmetic: a census, limits
+ * and the time go in, a plan comes out.  No clock, no system call, no process.
+ * Times are in milliseconds of any clock that does not run backwards.
+ */
+#ifndef PREFORKD_POLICY_H
+#define PREFORKD_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct policy_limits {
+	bool fixed; /* max workers, always */
+	int min_spare, max_spare, max;
+	int64_t spare_timeout;
+};
+
+/* The workers of the present generation, and what they have before them. */
+struct policy_census {
+	int starting, idle, busy;
+	int queue; /* connections that wait to be accepted; 0 if unknown */
+	int low;   /* the smallest number of idle ones since the last plan with reset_low */
+	int room;  /* how many more the limit over all pools allows */
+};
+
+/* What the policy remembers between two looks.  All zero at first. */
+struct policy_state {
+	int failures;	     /* workers in a row that died before they were of use */
+	bool unready;	     /* the last one of them never became ready */
+	int64_t last_ready;  /* when a worker last became ready with no death since; 0: none */
+	int64_t proof_at;    /* a worker that lives until then ends the failures; 0: none */
+	int64_t next_try;    /* no fork before; 0: at once */
+	int fork_failures;   /* fork(2) itself, in a row */
+	int64_t surplus_end; /* when what was surplus all the time goes; 0: no surplus */
+};
+
+struct policy_plan {
+	int start, retire;
+	int64_t look_at; /* look again then at the latest; 0: only when something happens */
+	int ring_below, ring_above; /* see scoreboard_set_bell() */
+	bool watch;	 /* nobody would accept: the master must watch the listen socket */
+	bool starved;	 /* wants workers that the limit over all pools forbids */
+	bool saturated;	 /* all that are allowed are busy, and connections wait */
+	bool reset_low;
+};
+
+void policy_look(const struct policy_limits *limits, const struct policy_census *census,
+		 struct policy_state *state, int64_t now, struct policy_plan *plan);
+
+/* What happened since.  of_use: it had become ready, and lived a while or served. */
+void policy_ready(struct policy_state *state, int64_t now);
+void policy_death(struct policy_state *state, bool was_ready, bool of_use, int64_t now);
+void policy_fork_failed(struct policy_state *state, int64_t now);
+void policy_forked(struct policy_state *state);
+
+/* An operator's reload: whatever failed before may be repaired. */
+void policy_forgive(struct policy_state *state);
+
+/* A worker that dies younger than this without having served was of no use. */
+#define POLICY_OF_USE_MS 1000
+
+/*
+ * What a worker that must go gets, by the time since it was told to.  grace: how long
+ * it may finish its connection.  *next is the time of the next step since then, or 0.
+ */
+enum policy_step { POLICY_STEP_DRAIN, POLICY_STEP_TERM, POLICY_STEP_KILL };
+enum policy_step policy_step(int64_t grace, int64_t elapsed, int64_t *next);
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * A pool: its slots (one a worker process), its generations, and what becomes of them.
+ * It decides and keeps the books; what touches processes, sockets and timers it asks
+ * of pool_ops, so that it can be tested without any of them.
+ *
+ * The master calls pool_look() whenever something may have changed: a worker rang, one
+ * died, the time that wake_at() was told has come, the watched socket is readable.
+ * Looking once too often is harmless.
+ */
+#ifndef PREFORKD_POOL_H
+#define PREFORKD_POOL_H
+
+#include "generation.h"
+#include "policy.h"
+
+#include <sys/types.h>
+
+enum slot_state {
+	SLOT_FREE,
+	SLOT_STARTING, /* forked, not yet ready */
+	SLOT_RUNNING,  /* ready: accepts, serves, or waits at the gate */
+	SLOT_DRAINING, /* told to leave */
+	SLOT_KILLED,   /* got SIGKILL */
+	SLOT_STATES
+};
+
+struct slot {
+	enum slot_state state; /* set by set_state() alone */
+	pid_t pid;
+	struct generation *gen;
+	int64_t forked, since; /* since: of the state */
+	enum policy_step step; /* DRAINING: the last rung of the ladder that it got */
+};
+
+struct pool;
+
+struct pool_ops {
+	/* The new process, or -1 with errno. */
+	pid_t (*spawn)(struct pool *pool, struct generation *gen, size_t slot);
+	void (*signal)(pid_t pid, int sig);
+	int (*queue)(const struct listener *listener); /* its length, or -1 */
+	int (*room)(void); /* workers that the limit over all pools still allows */
+	void (*wake_at)(struct pool *pool, int64_t when); /* util_now_ms(); 0: never */
+	void (*watch)(struct pool *pool, bool on); /* once: tell when its socket is readable */
+	/* A worker died while a program ran in that session: see session.h. */
+	void (*left_behind)(pid_t session);
+};
+
+struct pool {
+	char *name;
+	uint32_t id; /* unique among all pools that ever were */
+	const struct pool_ops *ops;
+	void *owner; /* the master's own record of it */
+	struct scoreboard *scoreboard;
+	struct slot *slots;
+	size_t nslots; /* as many were ever used at once */
+	unsigned counts[SLOT_STATES];
+
+	struct generation *current, *trial, *old; /* old: a list */
+	unsigned trial_workers;			  /* how many must get ready */
+	char *trial_error;			  /* why it will not be */
+	unsigned last_generation;
+
+	struct policy_state policy;
+	int extra;     /* by TTIN and TTOU, until the next reload */
+	bool stopping; /* no workers are made but to empty a queue */
+	bool fast;     /* and none may finish its connection */
+	bool starved;  /* wants workers when there is room again */
+	int64_t stop_since;
+
+	uint64_t accepted, crashes; /* of workers that are gone */
+	struct log_limit death_limit, fork_limit, full_limit, room_limit;
+};
+
+struct pool *pool_new(const char *name, const struct pool_ops *ops);
+void pool_free(struct pool *pool); /* when pool_is_gone() */
+
+void pool_look(struct pool *pool, int64_t now);
+
+/* A child was reaped; false if it is none of this pool. */
+bool pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now);
+
+/* Starting, ready and busy workers: what counts against limits. */
+unsigned pool_active(const struct pool *pool);
+
+/*
+ * A reload in three steps.  pool_try() makes enough workers of the new generation that
+ * they could take over at once, and they stop at gen->gate; pool_try_state() tells how
+ * it goes; then pool_commit() makes it the current one, or pool_take_back() ends it.
+ * The pool owns gen from pool_try() on.
+ */
+enum pool_try { POOL_TRY_PENDING, POOL_TRY_READY, POOL_TRY_FAILED };
+void pool_try(struct pool *pool, struct generation *gen, int64_t now);
+enum pool_try pool_try_state(const struct pool *pool);
+void pool_commit(struct pool *pool, int64_t now);
+void pool_take_back(struct pool *pool, int64_t now);
+
+/* The same generation with other sizes and times: conf replaces the present one. */
+void pool_resize(struct pool *pool, struct conf_pool *conf);
+
+/* One worker more or less; for good until the next reload. */
+void pool_scale(struct pool *pool, int delta, int64_t now);
+
+/* No more: gracefully, or at once.  The second may follow the first. */
+void pool_stop(struct pool *pool, bool fast, int64_t now);
+bool pool_is_gone(const struct pool *pool);
+
+#endif

@@ -1,0 +1,297 @@
+#include "pool_slots.h"
+
+#include "worker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define EARLY_DEATH_LOG_MS 1000
+
+static void
+set_state(struct pool *pool, struct slot *slot, enum slot_state state, int64_t now)
+{
+	pool->counts[slot->state]--;
+	pool->counts[state]++;
+	slot->state = state;
+	slot->since = now;
+}
+
+static struct slot *
+free_slot(struct pool *pool)
+{
+	for (size_t i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].state == SLOT_FREE)
+			return &pool->slots[i];
+	if (pool->nslots == CONF_MAX_WORKERS)
+		return NULL;
+	pool->slots = util_realloc(pool->slots, pool->nslots + 1, sizeof(*pool->slots));
+	memset(&pool->slots[pool->nslots], 0, sizeof(*pool->slots));
+	pool->counts[SLOT_FREE]++;
+	return &pool->slots[pool->nslots++];
+}
+
+int
+pool_slots_spawn(struct pool *pool, struct generation *gen, enum slot_state state, int64_t now)
+{
+	struct slot *slot = free_slot(pool);
+	size_t index;
+	pid_t pid;
+
+	if (!slot) {
+		errno = ENOSPC;
+		return -1;
+	}
+	index = (size_t)(slot - pool->slots);
+	scoreboard_clear(pool->scoreboard, index);
+	pid = pool->ops->spawn(pool, gen, index);
+	if (pid < 0)
+		return -1;
+	slot->pid = pid;
+	slot->gen = gen;
+	slot->forked = now;
+	slot->step = POLICY_STEP_DRAIN;
+	gen->workers++;
+	set_state(pool, slot, state, now);
+	return 0;
+}
+
+bool
+pool_slots_alive(const void *arg, size_t slot)
+{
+	const struct pool *pool = arg;
+
+	return pool->slots[slot].state != SLOT_FREE;
+}
+
+static void
+kill_slot(struct pool *pool, struct slot *slot, int64_t now)
+{
+	pool->ops->signal(slot->pid, SIGKILL);
+	set_state(pool, slot, SLOT_KILLED, now);
+}
+
+/* STARTING: ready, still in its time, or late. */
+static int64_t
+sync_starting(struct pool *pool, size_t i, int64_t now)
+{
+	struct slot *slot = &pool->slots[i];
+	enum activity activity = scoreboard_activity(pool->scoreboard, i, slot->pid);
+	int64_t late_at = slot->since + slot->gen->conf->boot_timeout;
+
+	if (activity != ACTIVITY_NONE) {
+		set_state(pool, slot, SLOT_RUNNING, now);
+		policy_ready(&pool->policy, now);
+		return 0;
+	}
+	if (now < late_at)
+		return late_at;
+	log_warn("pool %s: worker %d is not ready within boot_timeout: KILL", pool->name,
+		 (int)slot->pid);
+	kill_slot(pool, slot, now);
+	return 0;
+}
+
+static void
+earliest(int64_t *at, int64_t when)
+{
+	if (when != 0 && (*at == 0 || when < *at))
+		*at = when;
+}
+
+int64_t
+pool_slots_sync(struct pool *pool, int64_t now)
+{
+	int64_t at = 0;
+
+	for (size_t i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].state == SLOT_STARTING)
+			earliest(&at, sync_starting(pool, i, now));
+	return at;
+}
+
+void
+pool_slots_drain(struct pool *pool, struct slot *slot, int64_t now)
+{
+	if (slot->state != SLOT_STARTING && slot->state != SLOT_RUNNING &&
+	    slot->state != SLOT_DRAINING)
+		return;
+	/* A worker that was retired on the way finishes the queue no more: RETIRE is final. */
+	pool->ops->signal(slot->pid, slot->gen->phase == GENERATION_FINISHING ?
+					     WORKER_SIGNAL_FINISH :
+					     WORKER_SIGNAL_RETIRE);
+	if (slot->state != SLOT_DRAINING)
+		set_state(pool, slot, SLOT_DRAINING, now);
+}
+
+void
+pool_slots_end(struct pool *pool, struct slot *slot, int64_t now)
+{
+	if (slot->state == SLOT_FREE || slot->state == SLOT_KILLED)
+		return;
+	pool->ops->signal(slot->pid, SIGTERM);
+	set_state(pool, slot, SLOT_DRAINING, now);
+	slot->step = POLICY_STEP_TERM;
+}
+
+static int64_t
+grace_of(const struct pool *pool, const struct slot *slot)
+{
+	return pool->fast || slot->gen->gate >= 0 ? 0 : slot->gen->conf->graceful_timeout;
+}
+
+/* One worker on the ladder; returns when its next step is due, or 0. */
+static int64_t
+step_down(struct pool *pool, struct slot *slot, int64_t now)
+{
+	int64_t next;
+	enum policy_step step = policy_step(grace_of(pool, slot), now - slot->since, &next);
+
+	if (step > slot->step) {
+		log_warn("pool %s: worker %d still works after %" PRId64 " s: %s", pool->name,
+			 (int)slot->pid, (now - slot->since) / 1000,
+			 step == POLICY_STEP_TERM ? "TERM" : "KILL");
+		slot->step = step;
+		if (step == POLICY_STEP_KILL) {
+			kill_slot(pool, slot, now);
+			return 0;
+		}
+		pool->ops->signal(slot->pid, SIGTERM);
+	}
+	return next == 0 ? 0 : slot->since + next;
+}
+
+int64_t
+pool_slots_next(struct pool *pool, int64_t now)
+{
+	int64_t at = 0;
+
+	for (size_t i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].state == SLOT_DRAINING)
+			earliest(&at, step_down(pool, &pool->slots[i], now));
+	return at;
+}
+
+static void
+describe_end(int status, char *text, size_t size)
+{
+	if (WIFSIGNALED(status))
+		snprintf(text, size, "killed by signal %d (%s)%s", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "");
+	else
+		snprintf(text, size, "exited with status %d", WEXITSTATUS(status));
+}
+
+/* Told to go, or left as a worker may: but not without having been of use. */
+static bool
+is_expected(const struct slot *slot, int status, bool early)
+{
+	if (slot->state == SLOT_DRAINING || slot->state == SLOT_KILLED)
+		return true;
+	return WIFEXITED(status) && WEXITSTATUS(status) == WORKER_LEFT && !early;
+}
+
+static void
+log_end(struct pool *pool, const struct slot *slot, const char *end, bool expected, bool early,
+	uint64_t requests, int64_t now)
+{
+	int64_t age = now - slot->forked;
+	unsigned held_back = 0;
+
+	if (expected) {
+		log_info("pool %s: worker %d %s after %" PRId64 ".%" PRId64 "s, %" PRIu64 " requests",
+			 pool->name, (int)slot->pid, end, age / 1000, age % 1000 / 100, requests);
+		return;
+	}
+	if (early && !log_limit_pass(&pool->death_limit, EARLY_DEATH_LOG_MS, &held_back))
+		return;
+	log_warn("pool %s: worker %d %s after %" PRId64 ".%" PRId64 "s, %" PRIu64 " requests",
+		 pool->name, (int)slot->pid, end, age / 1000, age % 1000 / 100, requests);
+}
+
+static void
+log_back_off(const struct pool *pool, const char *end, int64_t now)
+{
+	int64_t wait = pool->policy.next_try - now;
+
+	if (wait > 0 && pool->policy.failures > 0)
+		log_error("pool %s: workers do not stay alive (the last one %s); next attempt in "
+			  "%" PRId64 "s, or at a reload",
+			  pool->name, end, (wait + 999) / 1000);
+}
+
+/* A death that nobody asked for: the policy must know. */
+static void
+count_failure(struct pool *pool, const struct slot *slot, bool early, const char *end, int64_t now)
+{
+	if (slot->gen == pool->trial && !pool->trial_error)
+		pool->trial_error = util_format("pool %s: a new worker %s before it could serve",
+						pool->name, end);
+	if (slot->gen != pool->current)
+		return;
+	pool->crashes++;
+	policy_death(&pool->policy, slot->state == SLOT_RUNNING, !early, now);
+	if (early)
+		log_back_off(pool, end, now);
+}
+
+/* SIGKILL and SIGTERM come from outside: they say nothing of the worker. */
+static bool
+is_early(const struct slot *slot, int status, uint64_t requests, int64_t now)
+{
+	if (slot->state == SLOT_STARTING || slot->state == SLOT_KILLED)
+		return true;
+	if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGTERM))
+		return false;
+	return requests == 0 && now - slot->since < POLICY_OF_USE_MS;
+}
+
+static struct slot *
+slot_of(struct pool *pool, pid_t pid)
+{
+	for (size_t i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].state != SLOT_FREE && pool->slots[i].pid == pid)
+			return &pool->slots[i];
+	return NULL;
+}
+
+bool
+pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
+{
+	struct slot *slot = slot_of(pool, pid);
+	const struct scoreboard_slot *said;
+	bool expected, early, of_living;
+	uint64_t requests;
+	size_t index;
+	char end[96];
+
+	if (!slot)
+		return false;
+	index = (size_t)(slot - pool->slots);
+	said = &pool->scoreboard->slots[index];
+	requests = atomic_load(&said->requests);
+	/* It may have become ready, and even served, since the last look. */
+	if (slot->state == SLOT_STARTING &&
+	    scoreboard_activity(pool->scoreboard, index, pid) != ACTIVITY_NONE)
+		set_state(pool, slot, SLOT_RUNNING, now);
+	early = is_early(slot, status, requests, now);
+	expected = is_expected(slot, status, early);
+	of_living = slot->gen->phase <= GENERATION_CURRENT;
+	describe_end(status, end, sizeof(end));
+	log_end(pool, slot, end, expected, early, requests, now);
+	if (!expected || (slot->state == SLOT_KILLED && of_living))
+		count_failure(pool, slot, early, end, now);
+	/* Who leaves in order has found the queue empty; who cannot start never will. */
+	if (slot->gen->phase == GENERATION_FINISHING && WIFEXITED(status))
+		slot->gen->emptied = true;
+	if (atomic_load(&said->program) != 0)
+		pool->ops->left_behind((pid_t)atomic_load(&said->program));
+	pool->accepted += requests;
+	slot->gen->workers--;
+	slot->gen = NULL;
+	set_state(pool, slot, SLOT_FREE, now);
+	return true;
+}

@@ -1,0 +1,26 @@
+/*
+ * The slots of a pool and the life of the processes in them: fork, ready, the way out,
+ * the end.  For pool.c only.
+ */
+#ifndef PREFORKD_POOL_SLOTS_H
+#define PREFORKD_POOL_SLOTS_H
+
+#include "pool.h"
+
+/* Forks a worker of gen into a free slot, in state STARTING or DRAINING.  -1 with errno. */
+int pool_slots_spawn(struct pool *pool, struct generation *gen, enum slot_state state, int64_t now);
+
+/* Takes over what the workers say: who is ready, who is late.  Returns when to look again. */
+int64_t pool_slots_sync(struct pool *pool, int64_t now);
+
+/* Moves those that must go along the stop ladder.  Returns when the next step is due. */
+int64_t pool_slots_next(struct pool *pool, int64_t now);
+
+/* Tells a worker to leave when it has finished (drain), or now (end). */
+void pool_slots_drain(struct pool *pool, struct slot *slot, int64_t now);
+void pool_slots_end(struct pool *pool, struct slot *slot, int64_t now);
+
+/* For scoreboard_correct(): arg is the pool. */
+bool pool_slots_alive(const void *arg, size_t slot);
+
+#endif

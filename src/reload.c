@@ -1,0 +1,221 @@
+#include "reload.h"
+
+#include "conf_parse.h"
+#include "netdiag.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int
+fail_listen(const struct conf_pool *conf, char *why, char **err)
+{
+	struct conf_where where = conf->set[conf_option_index(&conf_pool_section, "listen")];
+
+	util_fail(err, "%s:%d: listen: %s", where.file, where.line, why);
+	free(why);
+	return -1;
+}
+
+/* Two pools cannot accept on one address: who would get a connection? */
+static int
+check_addresses(const struct reload_plan *plan, size_t i, char **err)
+{
+	const struct generation *gen = plan->entries[i].gen;
+
+	for (size_t k = 0; k < i; k++) {
+		const struct generation *other = plan->entries[k].gen;
+
+		if (address_equal(&gen->address, &other->address))
+			return fail_listen(gen->conf,
+					   util_format("pool \"%s\" (%s:%d) has the same address",
+						       other->conf->name, other->conf->where.file,
+						       other->conf->where.line),
+					   err);
+	}
+	return 0;
+}
+
+static int
+check_log(struct reload_plan *plan, char **err)
+{
+	struct conf_where where =
+		plan->conf->set[conf_option_index(&conf_global_section, "log")];
+	char *why = NULL;
+
+	if (log_target_parse(plan->conf->log, &plan->log, &why) == 0)
+		return 0;
+	util_fail(err, "%s:%d: log: %s", where.file, where.line, why);
+	free(why);
+	return -1;
+}
+
+/* The file, and all of it that can be judged without opening a socket. */
+static struct reload_plan *
+read_plan(const char *file, char **err)
+{
+	struct reload_plan *plan;
+	struct conf *conf = conf_parse(file, err);
+
+	if (!conf)
+		return NULL;
+	plan = util_calloc(1, sizeof(*plan));
+	plan->conf = conf;
+	plan->entries = util_calloc(conf->npools, sizeof(*plan->entries));
+	if (check_log(plan, err) < 0)
+		goto fail;
+	for (size_t i = 0; i < conf->npools; i++) {
+		plan->entries[i].gen = generation_new(conf->pools[i], err);
+		if (!plan->entries[i].gen)
+			goto fail;
+		conf->pools[i] = NULL;
+		plan->n++;
+		if (check_addresses(plan, i, err) < 0)
+			goto fail;
+	}
+	return plan;
+fail:
+	reload_free(plan);
+	return NULL;
+}
+
+void
+reload_free(struct reload_plan *plan)
+{
+	if (!plan)
+		return;
+	for (size_t i = 0; i < plan->n; i++)
+		generation_free(plan->entries[i].gen);
+	free(plan->entries);
+	conf_free(plan->conf);
+	free(plan);
+}
+
+static struct pool *
+find_pool(struct pool *const *pools, size_t npools, const char *name)
+{
+	for (size_t i = 0; i < npools; i++)
+		if (pools[i]->current && strcmp(pools[i]->name, name) == 0)
+			return pools[i];
+	return NULL;
+}
+
+static bool
+same_socket(const struct generation *a, const struct generation *b)
+{
+	return address_equal(&a->address, &b->address) && a->listen.ipv6only == b->listen.ipv6only;
+}
+
+/* A pool keeps its own socket while its listen line stays (port 0 too), or takes another's. */
+static struct listener *
+find_listener(const struct generation *gen, const struct pool *own, struct pool *const *pools,
+	      size_t npools)
+{
+	if (own && strcmp(own->current->conf->listen, gen->conf->listen) == 0 &&
+	    own->current->listen.ipv6only == gen->listen.ipv6only)
+		return own->current->listener;
+	for (size_t i = 0; i < npools; i++)
+		if (pools[i]->current && same_socket(gen, pools[i]->current))
+			return pools[i]->current->listener;
+	return NULL;
+}
+
+static int
+take_listener(struct reload_entry *entry, struct pool *const *pools, size_t npools, char **err)
+{
+	struct generation *gen = entry->gen;
+	struct listener *l = find_listener(gen, entry->pool, pools, npools);
+	char *why = NULL;
+
+	if (l) {
+		listener_use(l);
+		gen->listener = l;
+		return 0;
+	}
+	gen->listener = listener_open(&gen->address, &gen->listen, &why);
+	entry->opened = gen->listener != NULL;
+	return gen->listener ? 0 : fail_listen(gen->conf, why, err);
+}
+
+static enum reload_action
+action_for(const struct generation *gen, const struct pool *pool)
+{
+	unsigned diff;
+
+	if (!pool)
+		return RELOAD_NEW;
+	diff = conf_pool_diff(pool->current->conf, gen->conf);
+	if ((diff & CONF_GENERATION) || !identity_equal(&pool->current->id, &gen->id))
+		return RELOAD_REPLACE;
+	return diff ? RELOAD_RESIZE : RELOAD_KEEP;
+}
+
+struct reload_plan *
+reload_plan(const char *file, struct pool *const *pools, size_t npools, char **err)
+{
+	struct reload_plan *plan = read_plan(file, err);
+
+	for (size_t i = 0; plan && i < plan->n; i++) {
+		struct reload_entry *entry = &plan->entries[i];
+
+		entry->pool = find_pool(pools, npools, entry->gen->conf->name);
+		entry->action = action_for(entry->gen, entry->pool);
+		if (take_listener(entry, pools, npools, err) < 0) {
+			reload_free(plan);
+			return NULL;
+		}
+	}
+	return plan;
+}
+
+/* Is the process the master that runs on this file, or one of its workers? */
+static bool
+runs_this_file(pid_t pid, const char *file)
+{
+	char path[64], line[4200], wanted[4200];
+	size_t n = 0;
+	FILE *in;
+
+	snprintf(wanted, sizeof(wanted), "preforkd: master %s", file);
+	for (int generation = 0; generation < 2 && pid > 0; generation++) {
+		int parent = 0;
+
+		snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+		in = fopen(path, "re");
+		n = in ? fread(line, 1, sizeof(line) - 1, in) : 0;
+		if (in)
+			fclose(in);
+		line[n] = '\0';
+		if (strcmp(line, wanted) == 0)
+			return true;
+		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+		in = fopen(path, "re");
+		if (in && fscanf(in, "%*d (%*[^)]) %*c %d", &parent) != 1)
+			parent = 0;
+		if (in)
+			fclose(in);
+		pid = parent;
+	}
+	return false;
+}
+
+int
+reload_check(const char *file, char **err)
+{
+	struct reload_plan *plan = read_plan(file, err);
+
+	for (size_t i = 0; plan && !*err && i < plan->n; i++) {
+		const struct generation *gen = plan->entries[i].gen;
+		char *why = NULL;
+		pid_t owner;
+
+		if (listener_check(&gen->address, &gen->listen, &owner, &why) == 0)
+			continue;
+		if (runs_this_file(owner, file))
+			free(why);
+		else
+			fail_listen(gen->conf, why, err);
+	}
+	reload_free(plan);
+	return *err ? -1 : 0;
+}

@@ -1,0 +1,191 @@
+#include "scoreboard.h"
+
+#include <limits.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* One change of the census word: the count of changes, and one idle worker more or less. */
+#define CHANGE	  (UINT64_C(1) << 32)
+#define IDLE_MASK UINT64_C(0xffffffff)
+
+#define CORRECT_TRIES 3
+
+static size_t
+bytes(size_t slots)
+{
+	return sizeof(struct scoreboard) + slots * sizeof(struct scoreboard_slot);
+}
+
+struct scoreboard *
+scoreboard_new(size_t slots)
+{
+	struct scoreboard *sb = mmap(NULL, bytes(slots), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (sb == MAP_FAILED)
+		return NULL;
+	atomic_store(&sb->ring_above, INT_MAX);
+	atomic_store(&sb->low, INT_MAX);
+	return sb;
+}
+
+void
+scoreboard_free(struct scoreboard *sb, size_t slots)
+{
+	if (sb)
+		munmap(sb, bytes(slots));
+}
+
+void
+scoreboard_clear(struct scoreboard *sb, size_t slot)
+{
+	memset(&sb->slots[slot], 0, sizeof(sb->slots[slot]));
+}
+
+enum activity
+scoreboard_activity(const struct scoreboard *sb, size_t slot, int pid)
+{
+	const struct scoreboard_slot *s = &sb->slots[slot];
+	uint32_t activity = atomic_load(&s->activity);
+
+	if ((int)atomic_load(&s->pid) != pid || activity > ACTIVITY_HELD)
+		return ACTIVITY_NONE;
+	return (enum activity)activity;
+}
+
+void
+scoreboard_hush(struct scoreboard *sb)
+{
+	atomic_store(&sb->bell, 0);
+}
+
+void
+scoreboard_set_bell(struct scoreboard *sb, int below, int above)
+{
+	atomic_store(&sb->ring_below, below);
+	atomic_store(&sb->ring_above, above);
+}
+
+int
+scoreboard_low(const struct scoreboard *sb)
+{
+	return atomic_load(&sb->low);
+}
+
+void
+scoreboard_reset_low(struct scoreboard *sb)
+{
+	atomic_store(&sb->low, (int32_t)(atomic_load(&sb->census) & IDLE_MASK));
+}
+
+/* The idle workers by their slots, or -1 while one of them is changing. */
+static int64_t
+count_idle(const struct scoreboard *sb, size_t slots, bool (*alive)(const void *, size_t),
+	   const void *arg)
+{
+	int64_t idle = 0;
+
+	for (size_t i = 0; i < slots; i++) {
+		uint32_t activity;
+
+		if (!alive(arg, i))
+			continue;
+		activity = atomic_load(&sb->slots[i].activity);
+		if (activity == ACTIVITY_CHANGING)
+			return -1;
+		idle += activity == ACTIVITY_IDLE;
+	}
+	return idle;
+}
+
+bool
+scoreboard_correct(struct scoreboard *sb, size_t slots, bool (*alive)(const void *, size_t),
+		   const void *arg)
+{
+	for (int i = 0; i < CORRECT_TRIES; i++) {
+		uint64_t before = atomic_load(&sb->census);
+		int64_t idle = count_idle(sb, slots, alive, arg);
+
+		if (idle < 0)
+			continue;
+		if (atomic_compare_exchange_strong(&sb->census, &before,
+						   (before & ~IDLE_MASK) | (uint64_t)idle))
+			return true;
+	}
+	return false;
+}
+
+static bool
+ring(struct scoreboard *sb)
+{
+	return atomic_exchange(&sb->bell, 1) == 0;
+}
+
+static void
+note_low(struct scoreboard *sb, int32_t idle)
+{
+	int32_t low = atomic_load_explicit(&sb->low, memory_order_relaxed);
+
+	while (idle < low && !atomic_compare_exchange_weak(&sb->low, &low, idle))
+		;
+}
+
+/* Adds one idle worker or takes one away; returns their number afterwards. */
+static int32_t
+count_change(struct scoreboard *sb, int delta)
+{
+	uint64_t before = atomic_load(&sb->census), after;
+
+	do
+		after = ((before & ~IDLE_MASK) + CHANGE) |
+			((before + (uint64_t)(int64_t)delta) & IDLE_MASK);
+	while (!atomic_compare_exchange_weak(&sb->census, &before, after));
+	return (int32_t)(after & IDLE_MASK);
+}
+
+bool
+scoreboard_change(struct scoreboard *sb, size_t slot, enum activity activity)
+{
+	struct scoreboard_slot *s = &sb->slots[slot];
+	bool was_idle = atomic_load(&s->activity) == ACTIVITY_IDLE;
+	bool is_idle = activity == ACTIVITY_IDLE, wanted = false;
+	int32_t idle;
+
+	atomic_store(&s->since_ms, util_now_coarse_ms());
+	if (was_idle == is_idle) {
+		atomic_store(&s->activity, activity);
+		return false;
+	}
+	atomic_store(&s->activity, ACTIVITY_CHANGING);
+	idle = count_change(sb, is_idle ? 1 : -1);
+	if (!is_idle)
+		note_low(sb, idle);
+	wanted = is_idle ? idle > atomic_load(&sb->ring_above) :
+			   idle < atomic_load(&sb->ring_below);
+	atomic_store(&s->activity, activity);
+	return wanted && ring(sb);
+}
+
+bool
+scoreboard_begin(struct scoreboard *sb, size_t slot, const struct sockaddr *peer, socklen_t len)
+{
+	struct scoreboard_slot *s = &sb->slots[slot];
+	size_t n = len < sizeof(s->peer) ? len : sizeof(s->peer);
+
+	/* This worker alone writes the counter: no locked instruction is needed. */
+	atomic_store_explicit(&s->requests,
+			      atomic_load_explicit(&s->requests, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+	memcpy(s->peer, peer, n);
+	s->peer_len = (uint8_t)n;
+	return scoreboard_change(sb, slot, ACTIVITY_BUSY);
+}
+
+bool
+scoreboard_enter(struct scoreboard *sb, size_t slot, enum activity activity)
+{
+	atomic_store(&sb->slots[slot].pid, (uint32_t)getpid());
+	scoreboard_change(sb, slot, activity);
+	return ring(sb);
+}

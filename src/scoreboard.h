@@ -1,0 +1,91 @@
+/*
+ * The scoreboard: what the workers of one pool do, in memory that they share with the
+ * master.  The master keeps its own record of which worker is alive; here is only what
+ * the workers say of themselves.  The contract:
+ *
+ * - One mapping a pool.  A worker unmaps those of other pools, so it can mislead the
+ *   master about its own pool at most.  There are numbers and bounded bytes in it, no
+ *   pointers, and the master checks all it reads.
+ * - A slot is written by its worker alone, from scoreboard_enter() to its end.  Before
+ *   the fork the master clears it (scoreboard_clear).
+ * - `census` has in its low half the number of idle workers and in its high half a
+ *   count of all changes, in one atomic word.  A worker marks its slot as changing,
+ *   changes the word, then sets the slot's new activity.  Killed in between, it leaves
+ *   the word wrong; so the master, whenever it looks, counts the slots and corrects the
+ *   word by compare-and-swap: it fails exactly when somebody changed it meanwhile, and
+ *   the master does not count while a live slot is changing (scoreboard_count).
+ * - `bell` is rung by the worker that finds idle workers below `ring_below` or above
+ *   `ring_above` (the master sets both, and so switches each off), or that has become
+ *   ready.  Only the one that turns it from 0 to 1 writes to the control pipe.  The
+ *   master sets it to 0 before it looks.  At most one message a pool is under way.
+ * - `low` is the smallest number of idle workers since the master last reset it: what
+ *   stayed idle all the time was surplus.
+ */
+#ifndef PREFORKD_SCOREBOARD_H
+#define PREFORKD_SCOREBOARD_H
+
+#include "log.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+enum activity {
+	ACTIVITY_NONE,	   /* not yet in its loop, or ended in order */
+	ACTIVITY_CHANGING, /* between two of the others */
+	ACTIVITY_IDLE,	   /* waits in accept(2) */
+	ACTIVITY_BUSY,	   /* serves a connection */
+	ACTIVITY_HELD,	   /* ready, but waits for the reload that made it to be committed */
+};
+
+struct scoreboard_slot {
+	_Atomic uint32_t activity; /* enum activity */
+	_Atomic uint32_t pid;	   /* whose record this is */
+	_Atomic uint64_t requests; /* connections accepted */
+	_Atomic int64_t since_ms;  /* CLOCK_MONOTONIC, of the present activity */
+	_Atomic uint32_t program;  /* process group of the program it runs, or 0 */
+	uint8_t peer_len;
+	uint8_t peer[31]; /* struct sockaddr of the client, cut at the end */
+	uint8_t unused[64];
+} __attribute__((aligned(64)));
+
+struct scoreboard {
+	_Alignas(64) _Atomic uint64_t census;
+	_Atomic int32_t ring_below, ring_above;
+	_Atomic uint32_t bell;
+	_Atomic int32_t low;
+	/* Kinds of lines that all workers of the pool together write at most so often. */
+	struct log_limit start_limit, accept_limit, program_limit;
+	struct scoreboard_slot slots[];
+};
+
+/* Memory for as many slots, touched only as they are used.  NULL with errno. */
+struct scoreboard *scoreboard_new(size_t slots);
+void scoreboard_free(struct scoreboard *sb, size_t slots);
+
+/* The master's side. */
+void scoreboard_clear(struct scoreboard *sb, size_t slot);
+enum activity scoreboard_activity(const struct scoreboard *sb, size_t slot, int pid);
+void scoreboard_hush(struct scoreboard *sb); /* the bell may ring again */
+void scoreboard_set_bell(struct scoreboard *sb, int below, int above);
+int scoreboard_low(const struct scoreboard *sb);
+void scoreboard_reset_low(struct scoreboard *sb);
+
+/*
+ * Corrects the number of idle workers to the slots for which alive() is true.  false
+ * when workers were changing all the time: then it stays as it was, a hint.
+ */
+bool scoreboard_correct(struct scoreboard *sb, size_t slots,
+			bool (*alive)(const void *arg, size_t slot), const void *arg);
+
+/*
+ * The worker's side.  Each returns true when the caller must write to the control pipe.
+ * scoreboard_begin() counts a connection and goes busy.
+ */
+bool scoreboard_begin(struct scoreboard *sb, size_t slot, const struct sockaddr *peer,
+		      socklen_t len);
+bool scoreboard_enter(struct scoreboard *sb, size_t slot, enum activity activity);
+bool scoreboard_change(struct scoreboard *sb, size_t slot, enum activity activity);
+
+#endif

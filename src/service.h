@@ -1,0 +1,60 @@
+/*
+ * What a worker does with a connection.  Every service implements this one interface:
+ * blocking calls, one connection at a time.  The master prepares a service before it
+ * forks, so that workers share the memory; a worker starts it once its identity and
+ * limits are in force, and then serves connection after connection.
+ */
+#ifndef PREFORKD_SERVICE_H
+#define PREFORKD_SERVICE_H
+
+#include "conf.h"
+#include "privs.h"
+#include "scoreboard.h"
+
+#include <sys/socket.h>
+
+struct conn {
+	int fd; /* the worker closes it */
+	const struct sockaddr *peer;
+	socklen_t peer_len;
+	int64_t began_ms;    /* util_now_coarse_ms() when it was accepted */
+	int64_t deadline_ms; /* by then it must have ended; 0: no limit */
+	int64_t io_limit_ms; /* of the socket's timeouts as set by conn_limit_io() */
+};
+
+/* What a worker tells its service at the start; valid for the worker's life. */
+struct service_setup {
+	const struct conf_pool *conf;
+	const struct identity *id;
+	const char *pool;
+	void *prepared;
+	struct scoreboard *scoreboard;
+	struct scoreboard_slot *slot;
+};
+
+struct service {
+	/* In the master.  -1 with *err as "FILE:LINE: text". */
+	int (*prepare)(const struct conf_pool *conf, const struct identity *id, void **prepared,
+		       char **err);
+	void (*release)(void *prepared);
+	/* In the worker.  -1 with *err: it cannot start. */
+	int (*start)(const struct service_setup *setup, char **err);
+	void (*serve)(struct conn *conn);
+	/*
+	 * SIGTERM came.  Async-signal-safe.  true: serve() will return soon, let it; false
+	 * (or no function): the worker ends at once.
+	 */
+	bool (*terminate)(void);
+};
+
+const struct service *service_find(int64_t conf_service);
+
+extern const struct service service_exec, service_echo, service_rot13;
+
+/*
+ * Limits each following read and write of the connection to idle_ms (0: no limit) and
+ * to its deadline.  false when the deadline has passed.
+ */
+bool conn_limit_io(struct conn *conn, int64_t idle_ms);
+
+#endif

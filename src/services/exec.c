@@ -1,0 +1,445 @@
+/*
+ * exec: a program per connection, with the connection as its stdin and stdout, as
+ * inetd(8) and tcpserver start one.
+ */
+#include "service.h"
+
+#include "address.h"
+#include "child.h"
+#include "exec_env.h"
+#include "session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TERM_TO_KILL_MS	  5000 /* for a program past its time */
+#define LEFTOVER_TERM_MS  1000 /* for what a program left behind */
+#define LEFTOVER_KILL_MS  5000
+#define LINGER_MS	  1000
+#define LINGER_BYTES	  (1 << 20)
+#define SPAWN_RETRY_MS	  10000
+#define LOG_INTERVAL_MS	  1000
+#define STDERR_LINE_BYTES 1024
+#define STDERR_READS	  64 /* at once, so that a flood does not hide the program's end */
+
+struct exec_prepared {
+	char *path;
+	char **argv;
+	char **environment;
+};
+
+static struct {
+	const struct service_setup *setup;
+	const struct exec_prepared *prepared;
+	int stderr_read, stderr_write;
+	char line[STDERR_LINE_BYTES];
+	size_t line_len;
+	sigset_t mask;	    /* of the worker while it accepts, and of the program */
+	volatile pid_t pid; /* of the program that runs, or 0 */
+} self = { .stderr_read = -1, .stderr_write = -1 };
+
+static bool
+is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111);
+}
+
+/* A name without a slash is looked for in the PATH that the program will have. */
+static char *
+find_program(const struct conf_pool *conf, const char *name, char *const *environment)
+{
+	const char *dirs = exec_env_get(environment, "PATH");
+
+	if (strchr(name, '/'))
+		return util_strdup(name);
+	while (dirs && *dirs) {
+		size_t len = strcspn(dirs, ":");
+		char *inside = util_format("%.*s/%s", (int)len, dirs, name);
+		char *outside = util_format("%s%s", conf->chroot ? conf->chroot : "", inside);
+		bool found = len > 0 && is_program(outside);
+
+		free(outside);
+		if (found)
+			return inside;
+		free(inside);
+		dirs += len + (dirs[len] == ':');
+	}
+	return NULL;
+}
+
+static int
+check_program(const struct conf_pool *conf, const struct identity *id, const char *path, char **err)
+{
+	char *why = NULL, *outside = util_format("%s%s", conf->chroot ? conf->chroot : "", path);
+	struct conf_where where =
+		conf->section_set[CONF_SERVICE_EXEC][conf_option_index(
+			&conf_service_sections[CONF_SERVICE_EXEC], "command")];
+	struct stat st;
+
+	if (path[0] != '/')
+		util_fail(&why, "\"%s\" is not an absolute path", path);
+	else if (stat(outside, &st) == 0 && !S_ISREG(st.st_mode))
+		util_fail(&why, "%s is not a program: not a regular file", outside);
+	else
+		identity_may(id, conf->chroot, path, X_OK, &why);
+	if (why)
+		util_fail(err, "%s:%d: command: %s", where.file, where.line, why);
+	free(why);
+	free(outside);
+	return *err ? -1 : 0;
+}
+
+static void
+exec_release(void *prepared)
+{
+	struct exec_prepared *p = prepared;
+
+	if (!p)
+		return;
+	free(p->path);
+	util_list_free(p->argv);
+	util_list_free(p->environment);
+	free(p);
+}
+
+static int
+exec_prepare(const struct conf_pool *conf, const struct identity *id, void **prepared, char **err)
+{
+	struct exec_prepared *p = util_calloc(1, sizeof(*p));
+	const char *name = conf->exec.command[0];
+
+	p->environment = exec_env_fixed(conf, id);
+	p->argv = util_list_copy(conf->exec.command);
+	p->path = find_program(conf, name, p->environment);
+	if (!p->path)
+		p->path = util_strdup(name);
+	if (check_program(conf, id, p->path, err) < 0) {
+		exec_release(p);
+		return -1;
+	}
+	*prepared = p;
+	return 0;
+}
+
+/* The pipe outlives the programs: it costs no system call per connection. */
+static int
+open_stderr_pipe(void)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -1;
+	if (self.stderr_read >= 0) { /* keep the numbers */
+		dup3(fds[0], self.stderr_read, O_CLOEXEC);
+		dup3(fds[1], self.stderr_write, O_CLOEXEC);
+		close(fds[0]);
+		close(fds[1]);
+	} else {
+		self.stderr_read = fds[0];
+		self.stderr_write = fds[1];
+	}
+	return fcntl(self.stderr_read, F_SETFL, O_NONBLOCK);
+}
+
+/* While no program runs: what daemonized itself once has ended. */
+static void
+on_child(int sig)
+{
+	int saved = errno;
+
+	(void)sig;
+	while (self.pid == 0 && waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	errno = saved;
+}
+
+static int
+exec_start(const struct service_setup *setup, char **err)
+{
+	struct sigaction child = { .sa_handler = on_child, .sa_flags = SA_RESTART | SA_NOCLDSTOP };
+
+	self.setup = setup;
+	self.prepared = setup->prepared;
+	sigemptyset(&self.mask);
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || open_stderr_pipe() < 0)
+		return util_fail(err, "cannot prepare for programs: %s", strerror(errno));
+	sigaction(SIGCHLD, &child, NULL);
+	return 0;
+}
+
+static const char *
+peer_name(const struct conn *conn)
+{
+	static char name[ADDRESS_TEXT_BYTES];
+
+	return address_format(conn->peer, conn->peer_len, name);
+}
+
+static void
+log_stderr_line(void)
+{
+	if (self.line_len > 0)
+		log_notice("pool %s: pid %d: %.*s", self.setup->pool, (int)self.pid,
+			   (int)self.line_len, self.line);
+	self.line_len = 0;
+}
+
+static void
+add_to_line(const char *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		bool end = data[i] == '\n';
+
+		if (!end)
+			self.line[self.line_len++] = data[i] ? data[i] : '?';
+		if (end || self.line_len == sizeof(self.line))
+			log_stderr_line();
+	}
+}
+
+static void
+read_stderr(void)
+{
+	char data[4096];
+	ssize_t n;
+
+	for (int i = 0; i < STDERR_READS; i++) {
+		n = read(self.stderr_read, data, sizeof(data));
+		if (n <= 0)
+			return;
+		add_to_line(data, (size_t)n);
+	}
+}
+
+/* Waits for a child's end, stderr or the time; returns what ppoll(2) does. */
+static int
+wait_for_news(int64_t timeout_ms)
+{
+	struct pollfd pfd = { .fd = self.stderr_read, .events = POLLIN };
+	struct timespec ts = { .tv_sec = (time_t)(timeout_ms / 1000),
+			       .tv_nsec = (long)(timeout_ms % 1000 * 1000000) };
+
+	return ppoll(&pfd, 1, timeout_ms < 0 ? NULL : &ts, &self.mask);
+}
+
+/* Reaps whoever ended; true when the program is among them. */
+static bool
+reap(pid_t program, int *status)
+{
+	bool ended = false;
+	int other;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &other, WNOHANG)) > 0)
+		if (pid == program) {
+			*status = other;
+			ended = true;
+		}
+	return ended;
+}
+
+/* Past its time: TERM, then KILL.  Returns when to come back. */
+static int64_t
+end_program(const struct conn *conn, pid_t pid, bool *warned)
+{
+	if (*warned) {
+		log_warn("pool %s: %s pid %d ignores TERM: KILL", self.setup->pool, peer_name(conn),
+			 (int)pid);
+		kill(-pid, SIGKILL);
+		return util_now_ms() + TERM_TO_KILL_MS;
+	}
+	log_warn("pool %s: %s pid %d has reached request_timeout (%" PRId64 " ms): TERM",
+		 self.setup->pool, peer_name(conn), (int)pid, self.setup->conf->request_timeout);
+	*warned = true;
+	kill(-pid, SIGTERM);
+	return util_now_ms() + TERM_TO_KILL_MS;
+}
+
+static int
+supervise(const struct conn *conn, pid_t pid)
+{
+	int64_t act_at = conn->deadline_ms;
+	bool warned = false;
+	int status = 0;
+
+	for (;;) {
+		int64_t left = -1;
+		int n;
+
+		if (act_at != 0) {
+			left = act_at - util_now_ms();
+			if (left <= 0) {
+				act_at = end_program(conn, pid, &warned);
+				continue;
+			}
+		}
+		n = wait_for_news(left);
+		if (n > 0)
+			read_stderr();
+		if (n < 0 && reap(pid, &status))
+			return status;
+	}
+}
+
+/* true when something of it may live on: a daemon, in a session of its own. */
+static bool
+end_leftovers(pid_t sid)
+{
+	int64_t now = util_now_ms(), kill_at = now + LEFTOVER_TERM_MS;
+	int64_t give_up_at = kill_at + LEFTOVER_KILL_MS;
+	int signal = SIGTERM;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+		;
+	if (pid < 0)
+		return false; /* ECHILD: the usual case */
+	while (now < give_up_at && session_signal(sid, signal) > 0) {
+		int status;
+
+		if (wait_for_news((signal == SIGTERM ? kill_at : give_up_at) - now) > 0)
+			read_stderr();
+		reap(0, &status);
+		now = util_now_ms();
+		signal = now >= kill_at ? SIGKILL : 0;
+	}
+	return waitpid(-1, NULL, WNOHANG) >= 0;
+}
+
+/*
+ * The connection ends now, whoever else still holds its descriptor.  Input that nobody
+ * read would make close() reset the connection and could cost the client its answer,
+ * so it is read and dropped for a moment.
+ */
+static void
+hang_up(int fd)
+{
+	int64_t now = util_now_ms(), until = now + LINGER_MS;
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	size_t dropped = 0;
+	char data[4096];
+
+	shutdown(fd, SHUT_WR);
+	while (now < until && dropped < LINGER_BYTES) {
+		ssize_t n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
+
+		if (n > 0)
+			dropped += (size_t)n;
+		else if (n == 0 || dropped == 0 || errno != EAGAIN)
+			return;
+		else if (poll(&pfd, 1, (int)(until - now)) == 0)
+			return;
+		now = util_now_ms();
+	}
+}
+
+static void
+log_end(const struct conn *conn, pid_t pid, int status)
+{
+	int64_t ms = util_now_coarse_ms() - conn->began_ms;
+
+	if (WIFSIGNALED(status))
+		log_notice("pool %s: %s pid %d killed by signal %d (%s) after %" PRId64
+			   ".%03" PRId64 "s",
+			   self.setup->pool, peer_name(conn), (int)pid, WTERMSIG(status),
+			   strsignal(WTERMSIG(status)), ms / 1000, ms % 1000);
+	else
+		log_info("pool %s: %s pid %d ended with status %d after %" PRId64 ".%03" PRId64 "s",
+			 self.setup->pool, peer_name(conn), (int)pid, WEXITSTATUS(status), ms / 1000,
+			 ms % 1000);
+}
+
+static void
+log_spawn_failure(const struct conn *conn, int error)
+{
+	unsigned held_back;
+
+	if (!log_limit_pass(&self.setup->scoreboard->program_limit, LOG_INTERVAL_MS, &held_back))
+		return;
+	log_error("pool %s: %s: cannot run %s: %s (%u more like this)", self.setup->pool,
+		  peer_name(conn), self.prepared->path, strerror(error), held_back);
+}
+
+/* The client waits while the system is short of processes or memory. */
+static bool
+start_program(struct conn *conn)
+{
+	struct child_program program = {
+		.path = self.prepared->path, .argv = self.prepared->argv, .in = conn->fd,
+		.out = conn->fd, .err = self.stderr_write, .mask = &self.mask,
+		.death_signal = SIGKILL,
+		.envp = exec_env_for(self.prepared->environment, conn->fd, conn->peer),
+	};
+	struct timespec pause = { .tv_nsec = 10000000 };
+	int64_t give_up_at = util_now_ms() + SPAWN_RETRY_MS;
+
+	while (child_spawn(&program, &self.pid) < 0) {
+		int error = errno;
+
+		log_spawn_failure(conn, error);
+		if ((error != EAGAIN && error != ENOMEM) || util_now_ms() >= give_up_at ||
+		    (conn->deadline_ms != 0 && util_now_ms() >= conn->deadline_ms))
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	atomic_store(&self.setup->slot->program, (uint32_t)self.pid);
+	log_info("pool %s: %s started %s as pid %d", self.setup->pool, peer_name(conn),
+		 self.prepared->path, (int)self.pid);
+	return true;
+}
+
+static void
+exec_serve(struct conn *conn)
+{
+	sigset_t child, old;
+	int status;
+	pid_t pid;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, &old);
+	if (start_program(conn)) {
+		pid = self.pid;
+		status = supervise(conn, pid);
+		hang_up(conn->fd);
+		read_stderr();
+		if (end_leftovers(pid))
+			open_stderr_pipe(); /* a daemon may hold the old one */
+		log_stderr_line();
+		log_end(conn, pid, status);
+		self.pid = 0;
+		atomic_store(&self.setup->slot->program, 0);
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+static bool
+exec_terminate(void)
+{
+	pid_t pid = self.pid;
+
+	if (pid == 0)
+		return false;
+	kill(-pid, SIGTERM);
+	return true;
+}
+
+const struct service service_exec = {
+	.prepare = exec_prepare,
+	.release = exec_release,
+	.start = exec_start,
+	.serve = exec_serve,
+	.terminate = exec_terminate,
+};

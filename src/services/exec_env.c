@@ -1,0 +1,146 @@
+#include "exec_env.h"
+
+#include "address.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONNECTION_VARIABLES 8
+#define VARIABLE_BYTES	     (ADDRESS_TEXT_BYTES + 16)
+
+static bool
+same_name(const char *a, const char *b)
+{
+	size_t len = strcspn(a, "=");
+
+	return strncmp(a, b, len) == 0 && b[len] == '=';
+}
+
+static void
+set(char ***list, const char *assignment)
+{
+	for (size_t i = 0; *list && (*list)[i]; i++)
+		if (same_name(assignment, (*list)[i])) {
+			free((*list)[i]);
+			(*list)[i] = util_strdup(assignment);
+			return;
+		}
+	util_list_add(list, assignment);
+}
+
+static void
+set_pair(char ***list, const char *name, const char *value)
+{
+	char *assignment = util_format("%s=%s", name, value);
+
+	set(list, assignment);
+	free(assignment);
+}
+
+char **
+exec_env_fixed(const struct conf_pool *conf, const struct identity *id)
+{
+	char **list = NULL;
+
+	set_pair(&list, "PATH",
+		 id->uid == 0 ? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" :
+				"/usr/local/bin:/usr/bin:/bin");
+	set_pair(&list, "HOME", id->home);
+	set_pair(&list, "USER", id->user);
+	set_pair(&list, "LOGNAME", id->user);
+	set_pair(&list, "SHELL", id->shell);
+	for (size_t i = 0; conf->pass_environment && conf->pass_environment[i]; i++) {
+		const char *value = getenv(conf->pass_environment[i]);
+
+		if (value)
+			set_pair(&list, conf->pass_environment[i], value);
+	}
+	for (size_t i = 0; conf->environment && conf->environment[i]; i++)
+		set(&list, conf->environment[i]);
+	return list;
+}
+
+const char *
+exec_env_get(char *const *environment, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; environment && environment[i]; i++)
+		if (strncmp(environment[i], name, len) == 0 && environment[i][len] == '=')
+			return environment[i] + len + 1;
+	return NULL;
+}
+
+struct variables {
+	char text[CONNECTION_VARIABLES][VARIABLE_BYTES];
+	size_t n;
+};
+
+static void
+add(struct variables *v, const char *name, const char *value)
+{
+	snprintf(v->text[v->n++], VARIABLE_BYTES, "%s=%s", name, value);
+}
+
+static void
+add_number(struct variables *v, const char *name, unsigned long value)
+{
+	snprintf(v->text[v->n++], VARIABLE_BYTES, "%s=%lu", name, value);
+}
+
+static void
+add_tcp(struct variables *v, int fd, const struct sockaddr *peer)
+{
+	char host[ADDRESS_TEXT_BYTES], port[8];
+	struct sockaddr_storage local;
+	socklen_t len = sizeof(local);
+
+	add(v, "PROTO", "TCP");
+	if (address_split(peer, host, port)) {
+		add(v, "TCPREMOTEIP", host);
+		add(v, "TCPREMOTEPORT", port);
+		add(v, "REMOTE_ADDR", host);
+		add(v, "REMOTE_PORT", port);
+	}
+	if (getsockname(fd, (struct sockaddr *)&local, &len) == 0 &&
+	    address_split((struct sockaddr *)&local, host, port)) {
+		add(v, "TCPLOCALIP", host);
+		add(v, "TCPLOCALPORT", port);
+	}
+}
+
+static void
+add_unix(struct variables *v, int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	add(v, "PROTO", "UNIX");
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return;
+	add_number(v, "UNIXREMOTEPID", (unsigned long)peer.pid);
+	add_number(v, "UNIXREMOTEEUID", peer.uid);
+	add_number(v, "UNIXREMOTEEGID", peer.gid);
+}
+
+char *const *
+exec_env_for(char *const *fixed, int fd, const struct sockaddr *peer)
+{
+	static struct variables v;
+	static char **all;
+	size_t n = util_list_len(fixed);
+
+	if (!all)
+		all = util_calloc(n + CONNECTION_VARIABLES + 1, sizeof(char *));
+	v.n = 0;
+	if (peer->sa_family == AF_UNIX)
+		add_unix(&v, fd);
+	else
+		add_tcp(&v, fd, peer);
+	memcpy(all, fixed, n * sizeof(char *));
+	for (size_t i = 0; i < v.n; i++)
+		all[n + i] = v.text[i];
+	all[n + v.n] = NULL;
+	return all;
+}

@@ -1,0 +1,25 @@
+/*
+ * The environment of a program that serves a connection: the user's part, fixed for
+ * all connections, and the connection's part, in the words of UCSPI and CGI.
+ */
+#ifndef PREFORKD_SERVICES_EXEC_ENV_H
+#define PREFORKD_SERVICES_EXEC_ENV_H
+
+#include "conf.h"
+#include "privs.h"
+
+#include <sys/socket.h>
+
+/* PATH HOME USER LOGNAME SHELL, then pass_environment, then environment; later ones win. */
+char **exec_env_fixed(const struct conf_pool *conf, const struct identity *id);
+
+/* The value of NAME, or NULL. */
+const char *exec_env_get(char *const *environment, const char *name);
+
+/*
+ * The fixed part with PROTO, TCPREMOTEIP ... of the connection behind it.  Lives in
+ * static memory, until the next call.
+ */
+char *const *exec_env_for(char *const *fixed, int fd, const struct sockaddr *peer);
+
+#endif

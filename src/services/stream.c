@@ -1,0 +1,39 @@
+#include "stream.h"
+
+#include <errno.h>
+
+/* What a client that never reads can make a worker hold. */
+static unsigned char buffer[65536];
+
+static bool
+send_all(int fd, const unsigned char *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		data += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+void
+stream_serve(struct conn *conn, const unsigned char *table, int64_t idle_timeout_ms)
+{
+	while (conn_limit_io(conn, idle_timeout_ms)) {
+		ssize_t n = recv(conn->fd, buffer, sizeof(buffer), 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		for (ssize_t i = 0; table && i < n; i++)
+			buffer[i] = table[buffer[i]];
+		if (!send_all(conn->fd, buffer, (size_t)n))
+			return;
+	}
+}

@@ -1,0 +1,163 @@
+#include "util.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static void
+out_of_memory(void)
+{
+	fputs("preforkd: out of memory\n", stderr);
+	abort();
+}
+
+void *
+util_calloc(size_t n, size_t size)
+{
+	void *p = calloc(n, size);
+
+	if (!p)
+		out_of_memory();
+	return p;
+}
+
+void *
+util_realloc(void *old, size_t n, size_t size)
+{
+	void *p = reallocarray(old, n, size);
+
+	if (!p)
+		out_of_memory();
+	return p;
+}
+
+char *
+util_strdup(const char *s)
+{
+	char *copy = s ? strdup(s) : NULL;
+
+	if (s && !copy)
+		out_of_memory();
+	return copy;
+}
+
+static char *
+format_va(const char *fmt, va_list ap)
+{
+	char *text;
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		out_of_memory();
+	return text;
+}
+
+char *
+util_format(const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = format_va(fmt, ap);
+	va_end(ap);
+	return text;
+}
+
+int
+util_fail(char **err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (*err)
+		return -1;
+	va_start(ap, fmt);
+	*err = format_va(fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+size_t
+util_list_len(char *const *list)
+{
+	size_t n = 0;
+
+	while (list && list[n])
+		n++;
+	return n;
+}
+
+void
+util_list_add(char ***list, const char *item)
+{
+	size_t n = util_list_len(*list);
+
+	*list = util_realloc(*list, n + 2, sizeof(char *));
+	(*list)[n] = util_strdup(item);
+	(*list)[n + 1] = NULL;
+}
+
+char **
+util_list_copy(char *const *list)
+{
+	char **copy = NULL;
+
+	for (size_t i = 0; list && list[i]; i++)
+		util_list_add(&copy, list[i]);
+	return copy;
+}
+
+void
+util_list_free(char **list)
+{
+	for (size_t i = 0; list && list[i]; i++)
+		free(list[i]);
+	free(list);
+}
+
+static int64_t
+clock_ms(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t
+util_now_ms(void)
+{
+	return clock_ms(CLOCK_MONOTONIC);
+}
+
+int64_t
+util_now_coarse_ms(void)
+{
+	return clock_ms(CLOCK_MONOTONIC_COARSE);
+}
+
+size_t
+util_escape(char *dst, size_t size, const char *src, size_t len)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t out = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)src[i];
+		int plain = c >= 0x20 && c != 0x7f;
+
+		if (out + (plain ? 1 : 4) >= size)
+			break;
+		if (plain) {
+			dst[out++] = (char)c;
+			continue;
+		}
+		dst[out++] = '\\';
+		dst[out++] = 'x';
+		dst[out++] = hex[c >> 4];
+		dst[out++] = hex[c & 15];
+	}
+	dst[out] = '\0';
+	return out;
+}

@@ -1,0 +1,42 @@
+/*
+ * Small helpers that know nothing of preforkd: memory that cannot fail, strings,
+ * the monotonic clock.  Everything returned is owned by the caller (free(3)).
+ */
+#ifndef PREFORKD_UTIL_H
+#define PREFORKD_UTIL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+#define ARRAY_LEN(a)	       (sizeof(a) / sizeof((a)[0]))
+
+/* Out of memory ends the process with a message: with overcommit it does not happen. */
+void *util_calloc(size_t n, size_t size);
+void *util_realloc(void *old, size_t n, size_t size);
+char *util_strdup(const char *s);
+char *util_format(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/*
+ * Sets *err to a formatted text (the first error stays; later calls keep it) and
+ * returns -1, so that a check can end with "return util_fail(err, ...)".
+ */
+int util_fail(char **err, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Null-terminated lists of strings. */
+char **util_list_copy(char *const *list);
+void util_list_add(char ***list, const char *item);
+size_t util_list_len(char *const *list);
+void util_list_free(char **list);
+
+/* CLOCK_MONOTONIC in milliseconds; the coarse one is cheaper and up to 10 ms late. */
+int64_t util_now_ms(void);
+int64_t util_now_coarse_ms(void);
+
+/*
+ * Copies src to dst with control bytes and DEL as \xNN (and a backslash as it is),
+ * so that it cannot forge or break a line.  Always terminates; returns the length.
+ */
+size_t util_escape(char *dst, size_t size, const char *src, size_t len);
+
+#endif

@@ -1,0 +1,354 @@
+#include "worker.h"
+
+#include "child.h"
+
+#include <bsd/unistd.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/*
+ * The descriptors of a worker: 0 and 1 are /dev/null, 2 is stderr, and these.  The log
+ * follows if it is not stderr, then the gate of a trial, then what the service opens.
+ */
+enum { NULL_FD = 0, LISTEN_FD = 3, CONTROL_FD, CHANNEL_FD };
+
+#define START_LOG_MS	1000
+#define ACCEPT_LOG_MS	10000
+#define ACCEPT_PAUSE_MS 100
+#define ACCEPT_PAUSE_MAX_MS 1600
+
+static struct {
+	const struct worker *worker;
+	const struct service *service;
+	int gate;
+	struct service_setup setup;
+	volatile sig_atomic_t serving;
+	int64_t pause_ms;
+} self;
+
+static void
+ring_master(bool wanted)
+{
+	/* A full pipe wakes the master as well as one more message would. */
+	if (wanted && write(CONTROL_FD, &self.worker->pool_id, sizeof(self.worker->pool_id)) < 0)
+		return;
+}
+
+/*
+ * A flag would be lost between its test and accept(2).  So the listen socket goes: an
+ * accept that was interrupted is restarted by the kernel (SA_RESTART) and fails with
+ * ENOTSOCK; one that has just succeeded is served first.
+ */
+static void
+stop_accepting(void)
+{
+	dup3(NULL_FD, LISTEN_FD, O_CLOEXEC);
+}
+
+static void
+on_retire(int sig)
+{
+	int saved = errno;
+
+	(void)sig;
+	stop_accepting();
+	errno = saved;
+}
+
+/* Only to make accept(2) start again, and find that the socket does not block any more. */
+static void
+on_finish(int sig)
+{
+	(void)sig;
+}
+
+static void
+on_term(int sig)
+{
+	int saved = errno;
+
+	stop_accepting();
+	if (!self.serving || !self.service->terminate || !self.service->terminate()) {
+		signal(sig, SIG_DFL);
+		raise(sig);
+	}
+	errno = saved;
+}
+
+/*
+ * The terminal and killall(1) send signals to everybody, but only the master is to act
+ * on these.
+ */
+static int
+set_signals(void)
+{
+	static const int ignored[] = { SIGHUP, SIGINT, SIGUSR1, SIGTTIN, SIGTTOU, SIGPIPE };
+	struct sigaction sa = { .sa_handler = SIG_IGN, .sa_flags = SA_RESTART };
+
+	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+		sigaction(ignored[i], &sa, NULL);
+	sa.sa_handler = on_finish;
+	sigaction(WORKER_SIGNAL_FINISH, &sa, NULL);
+	sigfillset(&sa.sa_mask);
+	sa.sa_handler = on_retire;
+	sigaction(WORKER_SIGNAL_RETIRE, &sa, NULL);
+	sa.sa_handler = on_term;
+	sigaction(SIGTERM, &sa, NULL);
+	return 0;
+}
+
+static int
+keep_descriptors(void)
+{
+	bool log_apart = log_fd() != STDERR_FILENO;
+	int fds[5] = { self.worker->gen->listener->fd, self.worker->control_fd, log_channel_fd() };
+	size_t n = 3;
+
+	if (log_apart)
+		fds[n++] = log_fd();
+	if (self.worker->gen->gate >= 0)
+		fds[n++] = self.worker->gen->gate;
+	child_keep(fds, n, LISTEN_FD);
+	log_moved(log_apart ? fds[3] : STDERR_FILENO, CHANNEL_FD);
+	self.gate = self.worker->gen->gate >= 0 ? fds[n - 1] : -1;
+	return dup2(NULL_FD, STDOUT_FILENO) < 0 ? -1 : 0;
+}
+
+static int
+set_title(void)
+{
+	setproctitle("-preforkd: pool %s", self.worker->pool);
+	return 0;
+}
+
+static int
+set_umask(void)
+{
+	umask((mode_t)self.worker->gen->conf->umask);
+	return 0;
+}
+
+static int
+set_nice(void)
+{
+	int64_t nice = self.worker->gen->conf->nice;
+
+	return nice == CONF_UNSET ? 0 : setpriority(PRIO_PROCESS, 0, (int)nice);
+}
+
+static int
+set_rlimits(void)
+{
+	static const int resources[CONF_RLIMITS] = {
+		[CONF_RLIMIT_AS] = RLIMIT_AS,	      [CONF_RLIMIT_CORE] = RLIMIT_CORE,
+		[CONF_RLIMIT_CPU] = RLIMIT_CPU,	      [CONF_RLIMIT_DATA] = RLIMIT_DATA,
+		[CONF_RLIMIT_FSIZE] = RLIMIT_FSIZE,   [CONF_RLIMIT_MEMLOCK] = RLIMIT_MEMLOCK,
+		[CONF_RLIMIT_NOFILE] = RLIMIT_NOFILE, [CONF_RLIMIT_NPROC] = RLIMIT_NPROC,
+		[CONF_RLIMIT_STACK] = RLIMIT_STACK,
+	};
+
+	for (size_t i = 0; i < CONF_RLIMITS; i++) {
+		int64_t value = self.worker->gen->conf->rlimit[i];
+		rlim_t limit = value == CONF_UNLIMITED ? RLIM_INFINITY : (rlim_t)value;
+		struct rlimit rl = { limit, limit };
+
+		if (value != CONF_UNSET && setrlimit((unsigned)resources[i], &rl) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+change_root(void)
+{
+	const char *root = self.worker->gen->conf->chroot;
+
+	return root && (chroot(root) < 0 || chdir("/") < 0) ? -1 : 0;
+}
+
+static int
+change_identity(void)
+{
+	return identity_apply(&self.worker->gen->id);
+}
+
+static int
+change_directory(void)
+{
+	return chdir(self.worker->gen->conf->directory);
+}
+
+static int
+set_no_new_privs(void)
+{
+	return self.worker->gen->conf->no_new_privs ? prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) : 0;
+}
+
+/* A change of uid clears it, so it comes after; and the master may be gone by then. */
+static int
+follow_master(void)
+{
+	if (prctl(PR_SET_PDEATHSIG, WORKER_SIGNAL_RETIRE) < 0)
+		return -1;
+	if (getppid() != self.worker->master)
+		_exit(WORKER_LEFT);
+	return 0;
+}
+
+/* In this order: each step may need what the ones behind it give away. */
+static const struct {
+	const char *name;
+	int (*run)(void);
+} steps[] = {
+	{ "signals", set_signals },	      { "descriptors", keep_descriptors },
+	{ "title", set_title },		      { "umask", set_umask },
+	{ "nice", set_nice },		      { "rlimits", set_rlimits },
+	{ "chroot", change_root },	      { "user and groups", change_identity },
+	{ "directory", change_directory },    { "no_new_privs", set_no_new_privs },
+	{ "parent", follow_master },
+};
+
+static _Noreturn void
+cannot_start(const char *step, const char *why)
+{
+	struct log_limit *limit = &self.worker->scoreboard->start_limit;
+	unsigned held_back;
+
+	if (log_limit_pass(limit, START_LOG_MS, &held_back))
+		log_error("pool %s: a worker cannot start: %s: %s", self.worker->pool, step, why);
+	_exit(WORKER_CANNOT_START);
+}
+
+static void
+start_service(void)
+{
+	char *err = NULL;
+
+	self.setup = (struct service_setup){
+		.conf = self.worker->gen->conf,
+		.id = &self.worker->gen->id,
+		.pool = self.worker->pool,
+		.prepared = self.worker->gen->prepared,
+		.scoreboard = self.worker->scoreboard,
+		.slot = &self.worker->scoreboard->slots[self.worker->slot],
+	};
+	if (self.service->start && self.service->start(&self.setup, &err) < 0)
+		cannot_start("service", err);
+}
+
+/* Ready, but a reload is not decided yet: the master closes its end when it is. */
+static void
+wait_at_gate(void)
+{
+	char byte;
+
+	ring_master(scoreboard_enter(self.worker->scoreboard, self.worker->slot, ACTIVITY_HELD));
+	while (read(self.gate, &byte, 1) < 0 && errno == EINTR)
+		;
+	close(self.gate);
+}
+
+static void
+pause_accepting(int error)
+{
+	struct timespec ts;
+	unsigned held_back;
+
+	if (log_limit_pass(&self.worker->scoreboard->accept_limit, ACCEPT_LOG_MS, &held_back))
+		log_warn("pool %s: cannot accept connections: %s; they wait%s (%u more like this)",
+			 self.worker->pool, strerror(error),
+			 error == EMFILE ? " (rlimit_nofile of the pool is too small)" : "",
+			 held_back);
+	self.pause_ms = self.pause_ms == 0 ? ACCEPT_PAUSE_MS : self.pause_ms * 2;
+	if (self.pause_ms > ACCEPT_PAUSE_MAX_MS)
+		self.pause_ms = ACCEPT_PAUSE_MAX_MS;
+	ts.tv_sec = (time_t)(self.pause_ms / 1000);
+	ts.tv_nsec = (long)(self.pause_ms % 1000 * 1000000);
+	nanosleep(&ts, NULL);
+}
+
+/* false: this worker is to leave. */
+static bool
+go_on_after(int error)
+{
+	switch (error) {
+	case ENOTSOCK: /* retired */
+	case EAGAIN:   /* finishing, and the queue is empty */
+	case EINVAL:   /* the same for a Unix socket */
+	case EBADF:
+		return false;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		pause_accepting(error);
+		return true;
+	default: /* errors of the one connection that was pending, see accept(2) */
+		return true;
+	}
+}
+
+static void
+serve(int fd, const struct sockaddr *peer, socklen_t len)
+{
+	struct scoreboard *sb = self.worker->scoreboard;
+	int64_t timeout = self.worker->gen->conf->request_timeout;
+	struct conn conn = { .fd = fd, .peer = peer, .peer_len = len };
+
+	conn.began_ms = util_now_coarse_ms();
+	conn.deadline_ms = timeout > 0 ? conn.began_ms + timeout : 0;
+	ring_master(scoreboard_begin(sb, self.worker->slot, peer, len));
+	self.serving = 1;
+	self.service->serve(&conn);
+	self.serving = 0;
+	close(fd);
+	ring_master(scoreboard_change(sb, self.worker->slot, ACTIVITY_IDLE));
+}
+
+static void
+accept_loop(void)
+{
+	struct sockaddr_storage peer;
+
+	for (;;) {
+		socklen_t len = sizeof(peer);
+		int fd = accept4(LISTEN_FD, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			self.pause_ms = 0;
+			serve(fd, (struct sockaddr *)&peer, len);
+		} else if (!go_on_after(errno)) {
+			return;
+		}
+	}
+}
+
+void
+worker_run(const struct worker *worker)
+{
+	sigset_t none;
+
+	self.worker = worker;
+	self.service = worker->gen->service;
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+		if (steps[i].run() < 0)
+			cannot_start(steps[i].name, strerror(errno));
+	start_service();
+	if (log_fd() != STDERR_FILENO)
+		dup2(NULL_FD, STDERR_FILENO);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (self.gate >= 0)
+		wait_at_gate();
+	ring_master(scoreboard_enter(worker->scoreboard, worker->slot, ACTIVITY_IDLE));
+	accept_loop();
+	ring_master(scoreboard_change(worker->scoreboard, worker->slot, ACTIVITY_NONE));
+	_exit(WORKER_LEFT);
+}

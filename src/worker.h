@@ -1,0 +1,39 @@
+/*
+ * The child's side: from fork to exit.  The steps are a table in worker.c; then comes
+ * the loop: accept, serve, close.
+ */
+#ifndef PREFORKD_WORKER_H
+#define PREFORKD_WORKER_H
+
+#include "generation.h"
+
+#include <signal.h>
+
+/*
+ * The signals that the master sends to a worker.  RETIRE: leave after the present
+ * connection.  FINISH: the listen socket does not block any more, so accept what is in
+ * its queue and leave when it is empty.  TERM ends it, with what it runs.
+ */
+#define WORKER_SIGNAL_RETIRE SIGQUIT
+#define WORKER_SIGNAL_FINISH SIGUSR2
+
+/* How a worker ends is a message to the master. */
+enum worker_exit {
+	WORKER_LEFT = 0,	  /* as it was told to */
+	WORKER_CANNOT_START = 70, /* it said why; another one would fail too */
+};
+
+struct worker {
+	const struct generation *gen;
+	const char *pool;
+	uint32_t pool_id;
+	struct scoreboard *scoreboard;
+	size_t slot;
+	int control_fd; /* the control pipe: pool_id goes into it when the bell rings */
+	pid_t master;
+};
+
+/* Called in the child with all signals blocked and reset. */
+_Noreturn void worker_run(const struct worker *worker);
+
+#endif

@@ -1,0 +1,344 @@
+#!/usr/bin/python3
+"""preforkd beside what people use today, on this machine, now.
+
+`make bench` runs it; README.md says what each line means.  PREFORKD is the daemon's binary,
+BENCH_BIN the directory of the compiled helper programs.
+"""
+import argparse
+import collections
+import contextlib
+import os
+import select
+import signal
+import socket
+import statistics
+import sys
+import time
+
+import peers
+import proc
+from daemon import DEFAULT_POOL, ON_DEMAND_POOL, Bare, Preforkd, fixed_pool
+from server import START_SECONDS, Failure, Place
+
+ROUNDS = 3
+QUICK = 3               # samples a round, of what takes less than a second or two
+
+BURST_CLIENTS = 200
+RATE_CLIENTS = 8        # processes that connect one time after the other
+RATE_WORKERS = 16
+EXEC_CONNECTIONS = 1500
+ECHO_CONNECTIONS = 15000
+MANY_WORKERS = 1000
+SERVED_BEFORE = 200     # connections that a pool has served when its memory is looked at
+
+LIMIT = Bare.title
+TERMINAL = 78           # columns of the progress line
+
+
+class Goal(collections.namedtuple('Goal', 'text met')):
+    """What is to be reached: text for the table, met(figure or ratio) for the verdict."""
+
+
+def at_most(most, unit):
+    return Goal(f'at most {unit(most)}', lambda value: value <= most)
+
+
+def at_least_times(factor):
+    return Goal(f'at least {factor:g} x', lambda ratio: ratio >= factor)
+
+
+# ---- units: a figure as the table shows it ----
+
+def seconds(value):
+    return f'{value:.3f} s'
+
+
+def milliseconds(value):
+    return f'{value * 1000:.1f} ms'
+
+
+def per_second(value):
+    return f'{value:,.0f} /s'
+
+
+def kib(value):
+    return f'{value:,.0f} KiB'
+
+
+# ---- measuring ----
+
+class Series:
+    """The samples of one contestant, {figure's name: [values]}, or why there are none."""
+
+    def __init__(self, trouble=None):
+        self.trouble = trouble
+        self.values = collections.defaultdict(list)
+
+    def take(self, sample):
+        try:
+            for name, value in sample().items():
+                self.values[name].append(value)
+        except (Failure, OSError) as error:
+            self.trouble = f'failed: {error}'
+
+    def median(self, name):
+        return None if self.trouble else statistics.median(self.values[name])
+
+    def shown(self, name, unit):
+        return self.trouble or unit(self.median(name))
+
+
+def progress(text):
+    """One line on the terminal, overwritten by the next."""
+    if sys.stderr.isatty():
+        print(f'\r{text:{TERMINAL}}\r', end='', file=sys.stderr, flush=True)
+
+
+def interleave(name, rounds, contestants):
+    """
+    Takes a sample of every contestant in every round, beginning with another one each time,
+    so that what else happens on the machine meets them all.  A contestant is a function, or
+    a text that says why it cannot take part.
+    """
+    series = {title: Series(c if isinstance(c, str) else None) for title, c in contestants.items()}
+    titles = list(contestants)
+    for i in range(rounds):
+        first = i % len(titles)
+        for title in titles[first:] + titles[:first]:
+            progress(f'{name}: round {i + 1} of {rounds}: {title}')
+            if not series[title].trouble:
+                series[title].take(contestants[title])
+    progress('')
+    return series
+
+
+def available(peer, sample):
+    return peer.unavailable() or sample
+
+
+def rate(figures):
+    return {'rate': figures['done'] / figures['seconds']}
+
+
+# ---- the table ----
+
+class Row(collections.namedtuple('Row', 'name unit figure ours others goal', defaults=(None,))):
+    """
+    A figure of ours, and of others beside it: others is {title: Series or (Series, Goal)}.
+    The goal is for our own figure, an other's goal for the ratio to it.
+    """
+
+    def lines(self):
+        head = (self.name, self.ours.shown(self.figure, self.unit))
+        if self.goal:
+            yield *head, '', '', '', *judged(self.goal, self.ours.median(self.figure))
+            head = ('', '')
+        for title, other in self.others.items():
+            series, goal = other if isinstance(other, tuple) else (other, None)
+            ratio = self.ratio(series)
+            yield (*head, title, series.shown(self.figure, self.unit),
+                   '' if ratio is None else f'{ratio:.2f}', *judged(goal, ratio))
+            head = ('', '')
+        if head[0]:
+            yield *head, '', '', '', '', ''
+
+    def ratio(self, other):
+        """The median of the ratios that the rounds had; None when one side has no figures."""
+        if self.ours.trouble or other.trouble:
+            return None
+        return statistics.median(a / b for a, b in zip(self.ours.values[self.figure], other.values[self.figure]))
+
+
+def judged(goal, value):
+    """The last two cells of a line: no figure means that the goal was not reached."""
+    if goal is None:
+        return '', ''
+    return goal.text, 'met' if value is not None and goal.met(value) else 'missed'
+
+
+HEADER = ('benchmark', 'preforkd', 'beside', 'theirs', 'ratio', 'goal', 'verdict')
+WIDTHS = (38, 10, 18, 10, 6, 16, 7)
+ALIGN = '<><>><<'
+
+
+def show(cells):
+    print('  '.join(f'{c:{a}{w}}' for c, a, w in zip(cells, ALIGN, WIDTHS)).rstrip(), flush=True)
+
+
+# ---- the benchmarks: each takes its samples and returns its rows ----
+
+def burst(place, rounds):
+    def fresh(server, *args, times=1):
+        """A server just started, and as many bursts: names of the figures by their order."""
+        def sample():
+            with server(place, *args, 'nap') as s:
+                return {('first', 'again')[i]: s.load('burst', BURST_CLIENTS)['seconds'] for i in range(times)}
+        return sample
+
+    got = interleave('burst', rounds, {
+        'preforkd': fresh(Preforkd, DEFAULT_POOL, times=2),
+        'preforkd, on demand': fresh(Preforkd, ON_DEMAND_POOL),
+        LIMIT: fresh(Bare, BURST_CLIENTS),
+        **{peer.title: available(peer, fresh(peer, times=times))
+           for peer, times in ((peers.Postfix, 2), (peers.Apache, 1), (peers.PhpFpm, 1))},
+    })
+    postfix = {peers.Postfix.title: got[peers.Postfix.title]}
+    managers = {p.title: got[p.title] for p in (peers.Postfix, peers.Apache, peers.PhpFpm)}
+    limit = {LIMIT: got[LIMIT]}
+    return [
+        Row(f'burst of {BURST_CLIENTS}, default pool', seconds, 'first', got['preforkd'],
+            {**managers, **limit}, at_most(1.15, seconds)),
+        Row(f'burst of {BURST_CLIENTS}, on-demand pool', seconds, 'first', got['preforkd, on demand'],
+            {**postfix, **limit}, at_most(1.2, seconds)),
+        Row('  the same again at once, default pool', seconds, 'again', got['preforkd'], postfix),
+    ]
+
+
+def executed(place, rounds):
+    with contextlib.ExitStack() as running:
+        def started(title, server, *args):
+            """The server runs through all rounds; a sample is one run of the clients."""
+            if server.unavailable():
+                return server.unavailable()
+            try:
+                s = running.enter_context(server(place, *args, 'hello'))
+            except (Failure, OSError) as error:
+                return f'failed: {error}'
+            return lambda: rate(s.load('rate', RATE_CLIENTS, EXEC_CONNECTIONS))
+
+        servers = {'preforkd': (Preforkd, fixed_pool(RATE_WORKERS)), peers.Tcpserver.title: (peers.Tcpserver,),
+                   peers.Xinetd.title: (peers.Xinetd,), 'bare accept, spawn': (Bare, RATE_WORKERS)}
+        got = interleave('exec', rounds * QUICK, {
+            **{title: started(title, *server) for title, server in servers.items()},
+            LIMIT: lambda: rate(place.run('spawn', RATE_CLIENTS, EXEC_CONNECTIONS, place.bin / 'hello')),
+        })
+    ours = got.pop('preforkd')
+    got['tcpserver'] = got['tcpserver'], at_least_times(1.05)
+    return [Row('exec connections', per_second, 'rate', ours, got)]
+
+
+def echoed(place, rounds):
+    with Preforkd(place, fixed_pool(RATE_WORKERS)) as ours, Bare(place, RATE_WORKERS, None) as bare:
+        got = interleave('echo', rounds * QUICK, {
+            s.title: lambda s=s: rate(s.load('rate', RATE_CLIENTS, ECHO_CONNECTIONS)) for s in (ours, bare)})
+    return [Row('echo connections', per_second, 'rate', got['preforkd'],
+                {LIMIT: (got[LIMIT], at_least_times(0.9))})]
+
+
+def echo_once(port):
+    with socket.create_connection(('127.0.0.1', port), START_SECONDS) as s:
+        s.sendall(b'hello\n')
+        s.shutdown(socket.SHUT_WR)
+        if s.recv(64) != b'hello\n':
+            raise Failure('no echo')
+
+
+def replaced(place, rounds):
+    def sample():
+        with Preforkd(place, fixed_pool(1)) as daemon:
+            echo_once(daemon.port)
+            begin = time.perf_counter()
+            echo_once(daemon.port)
+            ordinary = time.perf_counter() - begin
+            [worker] = proc.children(daemon.master)
+            with os.fdopen(os.pidfd_open(worker)) as watch:
+                begin = time.perf_counter()
+                os.kill(worker, signal.SIGKILL)
+                select.select([watch], [], [])      # dead: it takes no connection with it
+                echo_once(daemon.port)
+            return {'replaced': time.perf_counter() - begin, 'ordinary': ordinary}
+
+    got = interleave('replace', rounds * QUICK, {'preforkd': sample})['preforkd']
+    ordinary = Series(got.trouble)
+    ordinary.values['replaced'] = got.values['ordinary']
+    return [Row('a killed worker replaced', milliseconds, 'replaced', got,
+                {'nobody killed': ordinary}, at_most(0.005, milliseconds))]
+
+
+def started(place, rounds):
+    def ours():
+        with Preforkd(place, f'workers = {MANY_WORKERS}\n') as daemon:
+            return {'ready': daemon.ready_seconds, 'fork': proc.fork_span(daemon.master),
+                    'rss': proc.rss(daemon.master), 'pss': proc.pss(daemon.master)}
+
+    def bare():
+        with Bare(place, MANY_WORKERS, None) as loop:
+            return {'fork': proc.fork_span(loop.master), 'rss': proc.rss(loop.master),
+                    'pss': proc.pss(loop.master)}
+
+    got = interleave('start', rounds * QUICK, {'preforkd': ours, LIMIT: bare})
+    mine, limit = got['preforkd'], {LIMIT: got[LIMIT]}
+    return [
+        Row(f'fork of {MANY_WORKERS:,} workers', milliseconds, 'fork', mine, limit, at_most(0.1, milliseconds)),
+        Row('  from the start until all are ready', milliseconds, 'ready', mine, {}),
+        Row("  the master's resident memory", kib, 'rss', mine, limit, at_most(4096, kib)),
+        Row("  the master's proportional memory", kib, 'pss', mine, limit),
+    ]
+
+
+def remembered(place, rounds):
+    def sample(server, *args):
+        def look():
+            with server(place, *args) as s:
+                s.load('rate', RATE_CLIENTS, SERVED_BEFORE)
+                workers = proc.children(s.master)
+                return {'private': statistics.median(map(proc.private, workers)),
+                        'pss': statistics.median(map(proc.pss, workers))}
+        return look
+
+    got = interleave('memory', rounds, {
+        'preforkd': sample(Preforkd, DEFAULT_POOL),
+        **{peer.title: available(peer, sample(peer)) for peer in (peers.Apache, peers.PhpFpm)},
+        LIMIT: sample(Bare, 5, None),
+    })
+    ours = got.pop('preforkd')
+    return [Row('private memory of an idle worker', kib, 'private', ours, got, at_most(60, kib)),
+            Row('  its proportional memory', kib, 'pss', ours, got)]
+
+
+BENCHMARKS = {'burst': burst, 'exec': executed, 'echo': echoed, 'replace': replaced, 'start': started,
+              'memory': remembered}
+
+
+def rows(name, place, rounds):
+    try:
+        return BENCHMARKS[name](place, rounds)
+    except (Failure, OSError) as error:
+        return [Row(name, str, '', Series(f'failed: {error}'), {})]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description='preforkd beside its peers, on this machine')
+    parser.add_argument('-r', '--rounds', type=int, default=ROUNDS, help=f'rounds of each (default {ROUNDS})')
+    parser.add_argument('names', nargs='*', metavar='NAME', help=f'of {", ".join(BENCHMARKS)} (default: all)')
+    args = parser.parse_args()
+    for name in args.names:
+        if name not in BENCHMARKS:
+            parser.error(f'no benchmark {name}: there are {", ".join(BENCHMARKS)}')
+    if args.rounds < 1:
+        parser.error('at least one round')
+    for variable in ('PREFORKD', 'BENCH_BIN'):
+        if not os.environ.get(variable):
+            parser.error(f'{variable} is not set: run make bench')
+    return args
+
+
+def main():
+    args = arguments()
+    os.environ['PREFORKD'] = os.path.abspath(os.environ['PREFORKD'])
+    failed = False
+    show(HEADER)
+    with Place(os.environ['BENCH_BIN']) as place:
+        for name in args.names or BENCHMARKS:
+            for row in rows(name, place, args.rounds):
+                failed |= bool(row.ours.trouble)
+                for cells in row.lines():
+                    show(cells)
+    print(f'\nMedians of {args.rounds} (burst, memory) or {args.rounds * QUICK} samples, taken in turn. '
+          "ratio: preforkd / theirs, the median of the turns' own ratios.\n"
+          f'{os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f}.')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,516 @@
+"""The configuration: what is valid, what is refused and how, what is in force.
+
+tests/conf/bad has one fault a file; its first line says where and what:
+"# LINE: a part of the message" (LINE 0: the message names the file only).
+Files are tested as copies, so that it does not matter who may write the originals.
+"""
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import socket
+import subprocess
+
+import pytest
+
+from harness import PATIENCE, PREFORKD, ROOT, SANITIZED, SRCDIR, Daemon, check_config, eventually
+from load import pool
+
+BAD = sorted((SRCDIR / 'tests/conf/bad').glob('*.conf'))
+GOOD = sorted((SRCDIR / 'tests/conf/good').glob('*.conf'))
+SAMPLE = SRCDIR / 'conf/preforkd.conf.sample'
+
+# An ordinary user cannot change identity: such options are ignored with a warning.
+ROOT_REFUSES = {'user-unknown', 'group-unknown', 'pool-user-unknown', 'pool-group-unknown',
+                'supplementary-group-unknown', 'supplementary-groups-empty-name'}
+NEEDS_ROOT = {'full-vocabulary'}  # chroot
+
+IDENTITY = 'user = "nobody"\ngroup = "nogroup"\n'
+ECHO = pool('a', 'workers = 1')
+
+
+@pytest.fixture(autouse=True)
+def corpus_environment(tmp_path, monkeypatch):
+    """What the good files find in their environment."""
+    shutil.copytree(SRCDIR / 'tests/conf/good', tmp_path / 'good')
+    for path in [tmp_path / 'good', *(tmp_path / 'good').rglob('*')]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    monkeypatch.setenv('PREFORKD_TEST_GOOD', str(tmp_path / 'good'))
+    monkeypatch.setenv('PREFORKD_TEST_DIR', str(tmp_path))
+
+
+def skip_without_root(source, names):
+    if not ROOT and source.stem in names:
+        pytest.skip('needs root')
+
+
+def put(path, content, mode=0o644):
+    """Writes a file as a whole, at once."""
+    new = path.with_name(path.name + '.new')
+    new.write_bytes(content if isinstance(content, bytes) else content.encode())
+    new.chmod(mode)
+    new.rename(path)
+    return path
+
+
+def copy(source, directory):
+    return put(directory / source.name, source.read_bytes())
+
+
+def run(*args):
+    return subprocess.run([PREFORKD, *map(str, args)], capture_output=True, text=True,
+                          errors='replace', timeout=PATIENCE)
+
+
+def dump(path):
+    result = run('-T', '-f', path)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def refusal(path, text=''):
+    """That -t refuses the file and says so; what it says."""
+    result = check_config(path)
+    assert result.returncode == 1, result.stderr
+    assert text in result.stderr
+    return result.stderr
+
+
+def accepted(path):
+    result = check_config(path)
+    assert result.returncode == 0, result.stderr
+    return True
+
+
+def assert_names_the_fault(said, path, source):
+    first = source.read_bytes().split(b'\n')[0].decode()
+    line, text = re.fullmatch(r'# (\d+): (.+)', first).groups()
+    where = f'{path}:{line}: ' if line != '0' else f'{path}: '
+    assert where in said and text in said.split(where, 1)[1], f'{where}{text}\nnot in: {said}'
+
+
+def ids(paths):
+    return {'argvalues': paths, 'ids': [path.stem for path in paths]}
+
+
+# ---- the corpus --------------------------------------------------------------------
+
+@pytest.mark.parametrize('source', **ids(BAD))
+def test_a_bad_file_is_refused_with_file_line_and_reason(source, tmp_path):
+    skip_without_root(source, ROOT_REFUSES)
+    path = copy(source, tmp_path)
+    assert_names_the_fault(refusal(path), path, source)
+
+
+@pytest.mark.parametrize('source', **ids(GOOD))
+def test_a_good_file_is_valid(source, tmp_path):
+    skip_without_root(source, NEEDS_ROOT)
+    path = copy(source, tmp_path)
+    assert accepted(path)
+
+
+@pytest.mark.parametrize('source', **ids([*GOOD, SAMPLE]))
+def test_the_dump_of_a_dump_is_identical(source, tmp_path):
+    skip_without_root(source, NEEDS_ROOT)
+    once = dump(as_runnable(copy(source, tmp_path)))
+    again = dump(put(tmp_path / 'dump.conf', once))
+    assert once == again
+    assert once.count('\npool ') >= 1
+
+
+def as_runnable(path):
+    """The sample names a user that a test machine may lack."""
+    text = path.read_text().replace('#user = "preforkd"', 'user = "nobody"')
+    return put(path, text.encode())
+
+
+def test_the_corpus_is_large_enough():
+    assert len(BAD) >= 60 and len(GOOD) >= 8
+
+
+def test_a_running_daemon_refuses_each_bad_file_as_t_does_and_goes_on(tmp_path):
+    base = pool('kept', 'workers = 2')
+    with Daemon(base) as daemon:
+        workers = daemon.wait_workers(2, 'kept')
+        for source in BAD:
+            if not ROOT and source.stem in ROOT_REFUSES:
+                continue
+            put(daemon.conf_path, source.read_bytes())
+            line = daemon.reload(expect='refused, nothing was changed: ')
+            assert_names_the_fault(line, daemon.conf_path, source)
+            checked = check_config(daemon.conf_path)
+            assert checked.returncode == 1, source.name
+            assert_names_the_fault(checked.stderr, daemon.conf_path, source)
+            daemon.reload(base, expect='done')  # nothing of the bad one is left in the parser
+        assert daemon.ask('kept', b'still here\n') == b'still here\n'
+        assert daemon.workers('kept') == workers
+
+
+def test_a_running_daemon_takes_each_good_file():
+    base = pool('kept', 'workers = 1')
+    with Daemon(base) as daemon:
+        workers = daemon.wait_workers(1, 'kept')
+        for source in GOOD:
+            if not ROOT and source.stem in NEEDS_ROOT:
+                continue
+            daemon.write(base)
+            put(daemon.conf_path, daemon.conf_path.read_text() + without_globals(source))
+            daemon.reload()
+            assert daemon.ask('kept', b'still here\n') == b'still here\n'
+        daemon.reload(base)
+        assert daemon.wait_workers(1) == workers
+
+
+def without_globals(source):
+    text = source.read_bytes().decode()
+    return text[re.search(r'^pool', text, re.M).start():] if 'pool' in text else ''
+
+
+def test_t_and_a_reload_agree_word_for_word(tmp_path):
+    with Daemon(ECHO) as daemon:
+        for source in BAD[::10]:
+            if not ROOT and source.stem in ROOT_REFUSES:
+                continue
+            put(daemon.conf_path, source.read_bytes())
+            reason = daemon.reload(expect='refused').split('nothing was changed: ')[1]
+            assert reason in check_config(daemon.conf_path).stderr
+
+
+def test_a_bad_escape_does_not_spoil_the_next_file():
+    """libconfuse's scanner keeps its state over an error in a string."""
+    bad = next(source for source in BAD if source.stem == 'escape-octal-too-big')
+    with Daemon(ECHO) as daemon:
+        for _ in range(3):
+            put(daemon.conf_path, bad.read_bytes())
+            daemon.reload(expect='refused')
+            daemon.reload(ECHO, expect='done')
+
+
+# ---- the sample --------------------------------------------------------------------
+
+def uncommented():
+    return re.sub(r'^(\s*)#(\w+ = )', r'\1\2', SAMPLE.read_text(), flags=re.M)
+
+
+def table_options():
+    """{table: names} of src/conf.c."""
+    source = (SRCDIR / 'src/conf.c').read_text()
+    tables = dict(re.findall(r'(\w+)_options\[\] = \{(.*?)^\};', source, re.M | re.S))
+    names = {table: set(re.findall(r'\{ "(\w+)", CONF_', text)) for table, text in tables.items()}
+    names['pool'] |= {f'rlimit_{name}' for name in re.findall(r'RLIMIT\("(\w+)"', tables['pool'])}
+    return names
+
+
+def sample_options(indent):
+    """The names that the sample shows at one level: set, as a default or as an example."""
+    return set(re.findall(rf'^{indent}(?:# e\.g\. |#)?(\w+) = ', SAMPLE.read_text(), re.M))
+
+
+def test_the_sample_is_valid(tmp_path):
+    assert accepted(as_runnable(copy(SAMPLE, tmp_path)))
+
+
+def test_what_the_sample_shows_commented_out_are_the_defaults(tmp_path):
+    text = uncommented()
+    assert text.count('\n') == SAMPLE.read_text().count('\n') and text != SAMPLE.read_text()
+    user = 'user = "nobody"'
+    shown = put(tmp_path / 'shown', text.replace('user = "preforkd"', user))
+    default = put(tmp_path / 'default',
+                  SAMPLE.read_text().replace('#user = "preforkd"', user))
+    assert dump(shown) == dump(default)
+    assert 'user = "preforkd"' in text and '"preforkd"' in (SRCDIR / 'src/conf.c').read_text() + \
+        ''.join(path.read_text() for path in SRCDIR.glob('configure.ac'))
+
+
+def test_the_sample_shows_every_option_in_its_place():
+    tables = table_options()
+    assert 'listen' in tables['pool'] and 'command' in tables['exec']
+    assert sample_options('') == tables['global']
+    assert sample_options('\t') == tables['pool']
+    assert sample_options('\t\t') == tables['exec'] | tables['echo'] | tables['rot13']
+
+
+def test_the_dump_knows_the_options_of_the_tables_and_no_others(tmp_path):
+    text = dump(as_runnable(copy(SAMPLE, tmp_path)))
+    for indent, tables in ('', ['global']), ('\t', ['pool']), ('\t\t', ['exec', 'echo', 'rot13']):
+        known = set().union(*(table_options()[table] for table in tables))
+        shown = set(re.findall(rf'^{indent}(\w+) = ', text, re.M))
+        assert shown and shown <= known
+
+
+def open_sections(text):
+    """How many braces are open at the end of a text without comments and without '{' in strings."""
+    return text.count('{') - text.count('}')
+
+
+def test_every_prefix_of_the_sample_that_cuts_a_section_is_refused(tmp_path):
+    bare = re.sub(r'\s*#.*', '', uncommented().replace('"preforkd"', '"nobody"'))
+    assert accepted(put(tmp_path / 'whole', bare))
+    refused = 0
+    for end in range(1, len(bare), 7 if SANITIZED else 1):
+        if open_sections(bare[:end]) > 0:
+            refusal(put(tmp_path / 'cut', bare[:end]), str(tmp_path / 'cut'))
+            refused += 1
+    assert refused > (100 if SANITIZED else 1000)
+
+
+def test_the_sample_cut_behind_each_line_is_refused_inside_a_section(tmp_path):
+    lines = as_runnable(copy(SAMPLE, tmp_path)).read_text().splitlines(keepends=True)
+    for end in range(1, len(lines)):
+        code = re.sub(r'#.*', '', ''.join(lines[:end]))
+        cut = put(tmp_path / 'cut', ''.join(lines[:end]))
+        assert (check_config(cut).returncode == 0) == (open_sections(code) == 0 and 'pool' in code)
+
+
+# ---- include_dir ---------------------------------------------------------------------
+
+@pytest.fixture
+def include(tmp_path):
+    """A main file that includes DIR/conf.d, and a way to put files there."""
+    directory = tmp_path / 'conf.d'
+    directory.mkdir(mode=0o755)
+    directory.chmod(0o755)
+    main = put(tmp_path / 'main.conf', f'{IDENTITY}include_dir = "{directory}"\n{ECHO}')
+
+    def add(name, text):
+        return put(directory / name, text)
+    add.main, add.directory = main, directory
+    return add
+
+
+def pools_of(path):
+    return re.findall(r'^pool "(.*)" \{', dump(path), re.M)
+
+
+def test_included_files_are_read_in_the_order_of_their_bytes(include):
+    for number, name in enumerate(['10-b.conf', '9-a.conf', 'Z.conf', 'a.conf', 'é.conf']):
+        include(name, pool(f'number {number}'))
+    assert pools_of(include.main) == ['a'] + [f'number {number}' for number in range(5)]
+
+
+def test_what_is_no_configuration_is_not_included(include):
+    include('yes.conf', pool('yes'))
+    for name in ('.hidden.conf', 'backup.conf~', 'x.conf.dpkg-old', 'x.conf.dpkg-dist', 'README',
+                 'x.conf.bak', 'conf', '.conf'):
+        include(name, 'this is no configuration {')
+    assert pools_of(include.main) == ['a', 'yes']
+
+
+def test_an_empty_include_dir_is_fine(include):
+    assert pools_of(include.main) == ['a']
+
+
+def test_a_fault_in_an_included_file_names_that_file(include):
+    bad = include('b.conf', '\n\ncolour = "red"\n')
+    assert f'{bad}:3: unknown option "colour"' in refusal(include.main)
+
+
+def test_an_included_file_that_is_cut_short_is_refused(include):
+    bad = include('b.conf', 'pool "b" {\n')
+    assert f'{bad}:1: ' in refusal(include.main, 'never closed')
+
+
+def test_global_options_may_stand_in_an_included_file(include):
+    include('b.conf', 'max_workers = 77\n')
+    assert 'max_workers = 77\n' in dump(include.main)
+
+
+def test_a_pool_of_two_files_is_refused_naming_both(include):
+    other = include('b.conf', '\n' + ECHO)
+    assert f'{other}:2: pool "a" is defined twice: first at {include.main}:4' in \
+        refusal(include.main)
+
+
+def test_a_global_option_of_two_files_is_refused_naming_both(include):
+    other = include('b.conf', 'group = "nogroup"\n')
+    assert f'{other}:1: group is set twice: first at {include.main}:2' in refusal(include.main)
+
+
+def test_an_included_file_includes_no_directory(include):
+    other = include('b.conf', f'include_dir = "{include.directory}"\n')
+    assert f'{other}:1: ' in refusal(include.main, 'include_dir')
+
+
+# ---- who may write the file -----------------------------------------------------------
+
+@pytest.mark.parametrize('mode', [0o666, 0o646, 0o602])
+def test_a_file_that_others_can_write_is_refused(mode, tmp_path):
+    path = put(tmp_path / 'preforkd.conf', IDENTITY + ECHO)
+    assert accepted(path)
+    path.chmod(mode)
+    assert f'{path}: ' in refusal(path, 'chmod go-w')
+
+
+@pytest.mark.root
+def test_a_file_that_a_group_can_write_is_refused(tmp_path):
+    path = put(tmp_path / 'preforkd.conf', IDENTITY + ECHO)
+    os.chown(path, 0, pwd.getpwnam('nobody').pw_gid)
+    assert accepted(path)
+    path.chmod(0o664)
+    assert f'{path}: ' in refusal(path, 'chmod go-w')
+
+
+@pytest.mark.root
+def test_a_file_of_somebody_else_is_refused(tmp_path):
+    path = put(tmp_path / 'preforkd.conf', IDENTITY + ECHO)
+    assert accepted(path)
+    os.chown(path, pwd.getpwnam('nobody').pw_uid, 0)
+    assert f'{path}: ' in refusal(path, 'chown root')
+
+
+def test_an_included_file_that_others_can_write_is_refused(include):
+    other = include('b.conf', pool('b'))
+    assert accepted(include.main)
+    other.chmod(0o666)
+    assert f'{other}: ' in refusal(include.main, 'chmod go-w')
+
+
+def test_an_include_dir_that_others_can_write_is_refused(include):
+    include.directory.chmod(0o777)
+    assert str(include.directory) in refusal(include.main, 'chmod go-w')
+
+
+def test_a_file_that_is_not_there_or_not_a_file_is_refused(tmp_path):
+    refusal(tmp_path / 'none.conf', f'{tmp_path}/none.conf: No such file or directory')
+    refusal(tmp_path, f'{tmp_path}: not a regular file')
+    os.mkfifo(tmp_path / 'fifo')
+    refusal(tmp_path / 'fifo', f'{tmp_path}/fifo: not a regular file')
+
+
+# ---- values ----------------------------------------------------------------------------
+
+def test_double_quotes_expand_the_environment_and_single_quotes_do_not(tmp_path, monkeypatch):
+    monkeypatch.setenv('PREFORKD_TEST_X', 'a "b" } # c')
+    lists = 'environment = { "A=${PREFORKD_TEST_X}", \'B=${PREFORKD_TEST_X}\' }'
+    path = put(tmp_path / 'preforkd.conf', IDENTITY + pool('a', lists))
+    assert r'environment = { "A=a \"b\" } # c", "B=\x24{PREFORKD_TEST_X}" }' in dump(path)
+
+
+def test_plus_equals_adds_to_a_list(tmp_path):
+    lists = ['environment = { "A=1" }', 'environment += { "B=2", "C=3" }', 'environment += "D=4"']
+    path = put(tmp_path / 'preforkd.conf', IDENTITY + pool('a', *lists))
+    assert 'environment = { "A=1", "B=2", "C=3", "D=4" }' in dump(path)
+
+
+def test_line_numbers_are_right_behind_all_kinds_of_lines(tmp_path):
+    text = ('# one\n// two\n/* three\nfour */ /* five\n*/\r\n# six\r\n'
+            'user = "nobody"\npool "a" {\nenvironment = { "A=9\n10",\n# eleven\n"B=12\\\n13" }\n'
+            'service = "echo"\ncolour = 15\n}\n')
+    path = put(tmp_path / 'preforkd.conf', text)
+    refusal(path, f'{path}:15: unknown option "colour"')
+
+
+@pytest.mark.root
+def test_a_missing_default_user_is_an_error_that_says_what_to_do(tmp_path):
+    default = re.search(r'^#user = "(.*)"', SAMPLE.read_text(), re.M).group(1)
+    try:
+        pwd.getpwnam(default)
+        pytest.skip(f'user {default} exists')
+    except KeyError:
+        pass
+    path = put(tmp_path / 'preforkd.conf', ECHO)
+    said = refusal(path, f'there is no user "{default}"')
+    assert 'adduser' in said and 'user = ' in said
+    assert accepted(put(tmp_path / 'preforkd.conf', IDENTITY + ECHO))
+
+
+@pytest.mark.root
+def test_workers_of_root_are_allowed_and_warned_about():
+    with Daemon('user = "root"\n' + ECHO, user=False) as daemon:
+        assert daemon.ask('a', b'hello\n') == b'hello\n'
+        daemon.wait_log(r'warning: .*root')
+
+
+@pytest.mark.no_root
+def test_an_ordinary_user_is_told_that_user_is_ignored():
+    with Daemon(IDENTITY + ECHO) as daemon:
+        assert daemon.ask('a', b'hello\n') == b'hello\n'
+        daemon.wait_log(r'warning: .*user')
+
+
+# ---- -t beside a running daemon ----------------------------------------------------------
+
+def free_port():
+    with socket.create_server(('127.0.0.1', 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def test_the_file_of_a_running_daemon_is_valid_though_its_port_is_in_use():
+    conf = 'pid_file = "{dir}/pid"\n' + pool('a', 'workers = 1', listen=f'127.0.0.1:{free_port()}')
+    with Daemon(conf) as daemon:
+        assert accepted(daemon.conf_path)
+
+
+def test_a_port_that_another_process_holds_is_an_error_that_names_it(tmp_path):
+    with socket.create_server(('127.0.0.1', 0)) as other:
+        address = f'127.0.0.1:{other.getsockname()[1]}'
+        path = put(tmp_path / 'preforkd.conf', IDENTITY + pool('a', listen=address))
+        said = refusal(path, f'{address} is in use')
+        assert f'{path}:5: ' in said and f'(pid {os.getpid()})' in said
+    assert accepted(path)
+
+
+def test_a_reload_onto_a_port_that_another_process_holds_is_refused():
+    with socket.create_server(('127.0.0.1', 0)) as other, Daemon(ECHO) as daemon:
+        address = f'127.0.0.1:{other.getsockname()[1]}'
+        line = daemon.reload(ECHO + pool('b', listen=address), expect='refused')
+        assert f'{address} is in use' in line
+        assert f'{address} is in use' in refusal(daemon.conf_path)
+        assert daemon.ask('a', b'hello\n') == b'hello\n'
+
+
+# ---- the command line ------------------------------------------------------------------
+
+def test_the_version():
+    result = run('-V')
+    assert result.returncode == 0
+    assert re.match(r'preforkd \d+\.\d+', result.stdout)
+
+
+def test_the_help_shows_every_flag():
+    result = run('-h')
+    assert result.returncode == 0
+    for flag in 'fntTlpVh':
+        assert f'-{flag}' in result.stdout
+
+
+@pytest.mark.parametrize('args', [['-x'], ['--nonsense'], ['-f'], ['operand'], ['-l', 'loud']])
+def test_a_wrong_command_line_shows_the_usage(args):
+    result = run(*args)
+    assert result.returncode == 2
+    assert result.stdout == '' and 'preforkd' in result.stderr
+
+
+def test_t_says_that_the_file_is_valid(tmp_path):
+    path = put(tmp_path / 'preforkd.conf', IDENTITY + ECHO)
+    result = check_config(path)
+    assert (result.returncode, result.stdout) == (0, '')
+    assert f'{path} is valid' in result.stderr
+
+
+@pytest.mark.parametrize('level', ['warning', 'notice', 'info', 'debug'])
+def test_log_level_decides_what_is_logged(level):
+    with Daemon(pool('a', 'workers = 1', listen='{dir}/socket'), level=level).spawned() as daemon:
+        served(daemon)
+        assert ('notice: ready: ' in daemon.log()) == (level != 'warning')
+        assert (' debug: ' in daemon.log()) == (level == 'debug')
+
+
+def test_the_level_of_the_command_line_counts_more_than_that_of_the_file():
+    with Daemon(ECHO, level='error', args=['-l', 'debug']) as daemon:
+        daemon.wait_log(' debug: ')
+
+
+def served(daemon):
+    """Asks at DIR/socket until somebody answers."""
+    def answer():
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(PATIENCE)
+            try:
+                sock.connect(str(daemon.dir / 'socket'))
+                sock.sendall(b'x')
+                return sock.recv(1) == b'x'
+            except OSError:
+                return False
+    return eventually(answer, 'an answer at the socket')

@@ -1,0 +1,136 @@
+"""Each file in conf/examples is started as it is, but for addresses and paths, and spoken to
+by its real client."""
+import os
+import re
+import shutil
+import socket
+import subprocess
+
+import pytest
+
+from harness import PATIENCE, ROOT, SRCDIR, Daemon, read_all
+
+EXAMPLES = SRCDIR / 'conf/examples'
+
+
+def example(name, **replaced):
+    """A daemon with an example on any free port of the loopback."""
+    text = (EXAMPLES / f'{name}.conf').read_text()
+    text, number = re.subn(r'(\blisten\s*=) "[^"]*"', r'\1 "127.0.0.1:0"', text)
+    assert number >= 1
+    daemon = Daemon()
+    for old, new in replaced.values():
+        assert old in text
+        text = text.replace(old, new.replace('{dir}', str(daemon.dir)))
+    daemon.conf_path.write_text(text)
+    daemon.conf_path.chmod(0o644)
+    return daemon
+
+
+def needs(program):
+    return pytest.mark.skipif(not shutil.which(program), reason=f'needs {program}')
+
+
+def run(*command, **options):
+    environment = dict(os.environ, GIT_CONFIG_NOSYSTEM='1', GIT_CONFIG_GLOBAL='/dev/null', LC_ALL='C',
+                       GIT_TERMINAL_PROMPT='0', no_proxy='*')
+    result = subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                            timeout=PATIENCE, env=environment, **options)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def url(daemon, scheme, pool, path=''):
+    return f'{scheme}://127.0.0.1:{daemon.port(pool)}/{path}'
+
+
+def test_every_example_is_tested():
+    tested = {'quickstart', 'echo', 'rot13', 'hello', 'git-daemon', 'rsyncd'}
+    assert {path.stem for path in EXAMPLES.glob('*.conf')} == tested
+
+
+@pytest.mark.parametrize('path', sorted(EXAMPLES.glob('*.conf')), ids=lambda path: path.stem)
+def test_an_example_says_what_it_is_how_to_start_it_and_what_to_try(path):
+    head = path.read_text().split('\n\n')[0]
+    assert all(line.startswith('#') for line in head.splitlines())
+    assert f'preforkd -n -f {path.name}' in head and '# Try:' in head
+
+
+def test_the_echo_example():
+    with example('echo') as daemon:
+        assert daemon.ask('echo', b'hello\n') == b'hello\n'
+
+
+def test_the_rot13_example():
+    with example('rot13') as daemon:
+        assert daemon.ask('rot13', b'Hello, world!\n') == b'Uryyb, jbeyq!\n'
+
+
+@needs('curl')
+def test_the_hello_example_and_curl():
+    with example('hello') as daemon:
+        page = url(daemon, 'http', 'hello')
+        assert run('curl', '-sS', page) == 'Hello, 127.0.0.1!\n'
+        head = run('curl', '-sSI', page)
+        assert head.startswith('HTTP/1.0 200 OK')
+        assert 'Content-Length: 18' in head
+        assert run('curl', '-sS', '-d', 'a=b', page, page) == 'Hello, 127.0.0.1!\n' * 2
+
+
+def test_the_hello_example_waits_for_the_end_of_the_request_head():
+    with example('hello') as daemon, daemon.connect('hello') as sock:
+        sock.sendall(b'GET / HTTP/1.0\r\nHost: a\r\n')
+        sock.settimeout(0.3)
+        with pytest.raises(socket.timeout):
+            sock.recv(1)
+        sock.settimeout(PATIENCE)
+        sock.sendall(b'\r\n')
+        head, body = read_all(sock).split(b'\r\n\r\n', 1)
+        assert head.startswith(b'HTTP/1.0 200 OK\r\n')
+        assert b'Content-Length: %d\r\n' % len(body) in head
+
+
+@needs('curl')
+def test_the_quickstart_example():
+    with example('quickstart') as daemon:
+        assert daemon.ask('echo', b'hello\n') == b'hello\n'
+        assert daemon.ask('rot13', b'Hello, world!\n') == b'Uryyb, jbeyq!\n'
+        assert run('curl', '-sS', url(daemon, 'http', 'hello')) == 'Hello, 127.0.0.1!\n'
+        daemon.wait_log(r'ready: 3 pools')
+
+
+def repository(directory):
+    """A bare repository with one commit, ready to be served."""
+    work, bare = directory / 'work', directory / 'git/hello.git'
+    git = ['git', '-c', 'user.name=A', '-c', 'user.email=a@example.org', '-C', work]
+    run('git', 'init', '-q', work)
+    (work / 'file').write_text('content\n')
+    run(*git, 'add', 'file')
+    run(*git, 'commit', '-q', '-m', 'first')
+    run('git', 'clone', '-q', '--bare', work, bare)
+    (bare / 'git-daemon-export-ok').touch()
+
+
+@needs('git')
+def test_the_git_daemon_example_and_git_clone():
+    daemon = example('git-daemon', base=('/srv/git', '{dir}/git'))
+    repository(daemon.dir)
+    with daemon:
+        copy = daemon.dir / 'copy'
+        run('git', 'clone', '-q', url(daemon, 'git', 'git', 'hello.git'), copy)
+        assert (copy / 'file').read_text() == 'content\n'
+
+
+@needs('rsync')
+def test_the_rsync_example_and_rsync():
+    daemon = example('rsyncd', config=('"--config=/etc/rsyncd.conf"', '"--config={dir}/rsyncd.conf"'))
+    files = daemon.dir / 'files'
+    files.mkdir()
+    (files / 'file').write_text('content\n')
+    (daemon.dir / 'rsyncd.conf').write_text(
+        f'use chroot = no\nreverse lookup = no\n[files]\npath = {files}\nread only = yes\n')
+    with daemon:
+        assert run('rsync', url(daemon, 'rsync', 'rsync')).split() == ['files']
+        copy = daemon.dir / 'copy'
+        run('rsync', '-a', url(daemon, 'rsync', 'rsync', 'files/'), copy)
+        assert (copy / 'file').read_text() == 'content\n'

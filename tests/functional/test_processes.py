@@ -1,0 +1,371 @@
+"""What becomes of the processes: death of workers and master, limits, descriptors, rest."""
+import collections
+import contextlib
+import os
+import pathlib
+import random
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from harness import (PATIENCE, PREFORKD, Daemon, alive, children, descriptors,
+                     eventually, proc_stat, title)
+from load import ANSWERED, Load, crowd, held, outcome, paced, pool, script
+
+# A user that nobody else is, so that a limit on its processes counts only ours.
+STRANGER = 54321
+AS_STRANGER = ['setpriv', f'--reuid={STRANGER}', f'--regid={STRANGER}', '--clear-groups']
+# What the kernel makes of a connection whose worker is killed.
+LOST_WITH_ITS_WORKER = {'ConnectionResetError', 'BrokenPipeError', 'no answer'}
+
+
+def kill(pid, number=signal.SIGKILL):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def status_of(pid):
+    """/proc/PID/status as a dictionary."""
+    lines = pathlib.Path(f'/proc/{pid}/status').read_text().splitlines()
+    return {name: value.strip() for name, value in (line.split(':', 1) for line in lines)}
+
+
+def refused(address):
+    family, where = address
+    with socket.socket(family) as sock:
+        return sock.connect_ex(where) != 0
+
+
+# --- killed workers ----------------------------------------------------------------------
+
+def test_fifty_workers_killed_at_the_same_moment_leave_no_zombie_and_are_replaced():
+    with Daemon(pool('echo', 'workers = 50')) as daemon:
+        old = daemon.wait_workers(50)
+        with held(daemon, 'echo', 50):  # each has served: nothing is wrong with it
+            mark = daemon.mark()
+        for pid in old:
+            kill(pid)
+        daemon.wait_replaced(old, 50, seconds=10)
+        eventually(lambda: not daemon.zombies(), 'no zombie')
+        for pid in old:
+            daemon.wait_log(rf'pool echo: worker {pid} killed by signal 9', since=mark)
+        assert crowd(daemon.address('echo'), 100) == {ANSWERED: 100}
+
+
+def kill_at_random(daemon, rate, seconds):
+    """SIGKILLs workers at a rate; returns how many."""
+    killed = 0
+    for _ in paced(rate, seconds):
+        workers = daemon.workers()
+        if workers:
+            kill(random.choice(workers))
+            killed += 1
+    return killed
+
+
+def test_workers_killed_at_random_under_load_cost_their_own_connection_only():
+    conf = pool('fixed', 'workers = 10') + pool(
+        'dynamic', 'start_workers = 5', 'min_spare_workers = 5', 'max_spare_workers = 8',
+        'max_workers = 40', 'spare_timeout = 500ms')
+    with Daemon(conf) as daemon:
+        with Load(daemon.address('fixed'), rate=400, clients=4) as fixed, \
+                Load(daemon.address('dynamic'), rate=400, clients=4) as dynamic:
+            killed = kill_at_random(daemon, rate=50, seconds=20)
+        assert killed > 200 and fixed.answered > 1000 and dynamic.answered > 1000
+        for load in fixed, dynamic:
+            assert set(load.failures) <= LOST_WITH_ITS_WORKER
+        assert sum(fixed.failures.values()) + sum(dynamic.failures.values()) <= killed
+        daemon.wait_workers(10, 'fixed')
+        # The count of idle workers is right if the pool still grows and shrinks by it.
+        with held(daemon, 'dynamic', 20):
+            eventually(lambda: 25 <= len(daemon.workers('dynamic')) <= 40, '20 busy, 5 spare')
+        eventually(lambda: 5 <= len(daemon.workers('dynamic')) <= 8, '5 to 8 spare workers')
+        eventually(lambda: not daemon.zombies(), 'no zombie')
+
+
+# --- descriptors -------------------------------------------------------------------------
+
+def kinds(pid):
+    """{kind of descriptor: how many}; the log, which is also stderr, as 'log'."""
+    found = collections.Counter()
+    for target in descriptors(pid).values():
+        kind = 'log' if target.endswith('/log') else re.sub(r':\[\d+\]$', '', target)
+        found[kind] += 1
+    return dict(found)
+
+
+def all_descriptors(daemon):
+    return {pid: descriptors(pid) for pid in [daemon.pid, *daemon.workers()]}
+
+
+def test_ten_thousand_connections_leave_every_set_of_descriptors_as_it_was():
+    conf = pool('echo', 'workers = 6') + pool('true', 'workers = 2', 'exec { command = '
+                                              '{ "/bin/true" } }', service='exec')
+    with Daemon(conf, level='notice') as daemon:
+        daemon.wait_workers(8)
+        before = all_descriptors(daemon)
+        for _ in range(50):
+            assert crowd(daemon.address('echo'), 200) == {ANSWERED: 200}
+        for _ in range(50):
+            assert daemon.ask('true') == b''
+        eventually(lambda: all_descriptors(daemon) == before, 'the descriptors from before')
+
+
+def test_descriptors_are_exactly_the_expected_ones():
+    conf = pool('echo', 'workers = 2') + pool('true', 'workers = 1', 'exec { command = '
+                                              '{ "/bin/true" } }', service='exec')
+    with Daemon(conf) as daemon:
+        daemon.wait_workers(3)
+        worker = {'/dev/null': 2, 'log': 1, 'socket': 2, 'pipe': 1}
+        for pid in daemon.workers('echo'):
+            assert kinds(pid) == worker
+        for pid in daemon.workers('true'):
+            assert kinds(pid) == {**worker, 'pipe': 3}
+        assert kinds(daemon.pid) == {'/dev/null': 1, 'log': 2, 'anon_inode:[eventpoll]': 1,
+                                     'pipe': 2, 'socket': 2 + 2 + 2}
+
+
+# --- limits ------------------------------------------------------------------------------
+
+def test_a_limit_of_500_descriptors_and_300_clients_with_4_connections_each():
+    conf = pool('echo', 'listen_backlog = 2000')
+    with Daemon(conf, wrap=['prlimit', '--nofile=500:500']) as daemon:
+        pid = daemon.pid
+        assert crowd(daemon.address('echo'), 300 * 4) == {ANSWERED: 1200}
+        assert daemon.pid == pid and alive(pid)
+        assert 'killed by' not in daemon.log()
+
+
+@pytest.mark.root
+def test_a_process_limit_stops_the_pool_half_way_and_500_clients_are_served():
+    if subprocess.run([*AS_STRANGER, 'test', '-x', PREFORKD]).returncode:
+        pytest.skip(f'uid {STRANGER} cannot reach {PREFORKD}')
+    conf = pool('echo', 'start_workers = 5', 'min_spare_workers = 5', 'max_workers = 50')
+    limited = ['prlimit', '--nproc=16:16', *AS_STRANGER]
+    with Daemon(conf, wrap=limited, user=False) as daemon:
+        first = daemon.wait_workers(5)
+        with held(daemon, 'echo', 12):
+            daemon.wait_log('pool echo: cannot fork a worker')
+            assert len(daemon.workers()) == 15  # and the master
+        assert crowd(daemon.address('echo'), 500) == {ANSWERED: 500}
+        assert set(first) & set(daemon.workers()) and alive(daemon.pid)
+        assert 'killed by' not in daemon.log()
+        assert daemon.log().count('cannot fork a worker') <= 5
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def test_a_worker_without_a_free_descriptor_neither_spins_nor_ends():
+    # 0 to 5 are in use, so accept has no number left.
+    starved = pool('starved', 'workers = 2', 'rlimit_nofile = 6')
+    fine = pool('fine', 'workers = 2', 'rlimit_nofile = 60')
+    with Daemon(starved + fine) as daemon:
+        workers = daemon.wait_workers(2, 'starved')
+        daemon.wait_log('pool starved: .*Too many open files')
+        mark, used = daemon.mark(), sum(map(cpu_seconds, workers))
+        with Load(daemon.address('fine'), rate=300, clients=2) as load:
+            load.wait_answered(600)  # two seconds
+        assert load.failures == {}
+        assert daemon.workers('starved') == workers
+        assert sum(map(cpu_seconds, workers)) - used < 0.5
+        assert daemon.log()[mark:].count('Too many open files') <= 3
+        # Repaired, it serves again, also those that came meanwhile.
+        with daemon.connect('starved') as waiting:
+            waiting.sendall(b'waits\n')
+            daemon.reload(starved.replace('= 6', '= 60') + fine)
+            assert waiting.recv(6) == b'waits\n'
+
+
+# --- death of the master -----------------------------------------------------------------
+
+def test_after_kill_of_the_master_idle_workers_go_and_a_busy_one_ends_its_request():
+    conf = pool('idle', 'workers = 20') + pool('busy', 'workers = 2', script(
+        'read x; echo working; read y; echo done'), service='exec')
+    with Daemon(conf) as daemon, daemon.connect('busy') as client:
+        workers, address = daemon.wait_workers(22), daemon.address('idle')
+        client.sendall(b'go\n')
+        assert client.recv(20) == b'working\n'
+        try:
+            daemon.signal(signal.SIGKILL)
+            daemon.ended()
+            eventually(lambda: sum(map(alive, workers)) == 1, 'the end of idle workers', 5)
+            client.sendall(b'end\n')
+            assert client.recv(20) == b'done\n' and client.recv(20) == b''
+            eventually(lambda: not any(map(alive, workers)), 'the end of the busy worker', 5)
+        finally:
+            for pid in filter(alive, workers):
+                kill(pid)
+        assert refused(address)
+        assert_starts_again(daemon, address)
+
+
+def assert_starts_again(daemon, address):
+    """A new start on the address that the dead daemon had."""
+    with Daemon(pool('idle', listen='127.0.0.1:%d' % address[1][1])) as again:
+        assert again.address('idle') == address
+        assert again.ask('idle', b'again\n') == b'again\n'
+
+
+# --- crash loops -------------------------------------------------------------------------
+
+def new_children(master, known, seconds):
+    """Every pid that shows up below the master for so long, by looking all the time."""
+    seen, end = set(), time.monotonic() + seconds
+    path = pathlib.Path(f'/proc/{master}/task/{master}/children')
+    while time.monotonic() < end:
+        seen.update(map(int, path.read_text().split()))
+    return seen - set(known)
+
+
+def start_of_crash_loop(daemon):
+    """Takes the directory away and kills the pool: the pids that follow in a second."""
+    shutil.rmtree(daemon.dir / 'home')
+    before = children(daemon.pid)
+    for pid in daemon.workers('homeless'):
+        kill(pid)
+    return new_children(daemon.pid, before, 1)
+
+
+def test_workers_that_cannot_start_are_forked_ever_more_slowly_until_repaired():
+    conf = pool('homeless', 'workers = 4', 'directory = "{dir}/home"') + pool('fine')
+    daemon = Daemon(conf)
+    (daemon.dir / 'home').mkdir()
+    with daemon:
+        daemon.wait_workers(4, 'homeless')
+        fine = daemon.wait_workers(5, 'fine')
+        mark, began = daemon.mark(), time.monotonic()
+        assert 1 <= len(start_of_crash_loop(daemon)) <= 10
+        daemon.wait_log('pool homeless: workers do not start: .*next attempt in', since=mark)
+        daemon.wait_log('pool homeless: workers do not start: .*next attempt in [24]s', since=mark)
+        assert len(daemon.log()) - mark < 1024 * (time.monotonic() - began + 1)
+        assert daemon.workers('fine') == fine
+        assert daemon.ask('fine', b'untouched\n') == b'untouched\n'
+        (daemon.dir / 'home').mkdir()
+        daemon.reload()
+        daemon.wait_workers(4, 'homeless', 10)
+        assert daemon.ask('homeless', b'whole\n') == b'whole\n'
+
+
+# --- what a worker is --------------------------------------------------------------------
+
+def test_a_worker_has_the_state_that_its_pool_asks_for():
+    conf = pool('www', 'workers = 1', 'umask = "027"', 'nice = 5', 'rlimit_nofile = 99',
+                'rlimit_core = 0', 'rlimit_fsize = 1M', 'directory = "{dir}"',
+                'no_new_privs = true')
+    with Daemon(conf) as daemon:
+        worker, = daemon.wait_workers(1)
+        state = status_of(worker)
+        assert (state['Umask'], state['NoNewPrivs']) == ('0027', '1')
+        assert os.getpriority(os.PRIO_PROCESS, worker) == 5
+        for limit, value in ((resource.RLIMIT_NOFILE, 99), (resource.RLIMIT_CORE, 0),
+                             (resource.RLIMIT_FSIZE, 1 << 20)):
+            assert resource.prlimit(worker, limit) == (value, value)
+        assert os.readlink(f'/proc/{worker}/cwd') == str(daemon.dir)
+        assert title(worker) == 'preforkd: pool www'
+        assert title(daemon.pid) == f'preforkd: master {daemon.conf_path}'
+
+
+def test_a_worker_is_a_child_in_the_session_of_its_master():
+    with Daemon(pool('www', 'workers = 1')) as daemon:
+        worker, = daemon.wait_workers(1)
+        _, _, parent, session, _ = proc_stat(worker)
+        assert (parent, session) == (daemon.pid, proc_stat(daemon.pid)[3])
+
+
+def test_options_that_a_pool_does_not_set_leave_a_worker_as_the_master_is():
+    with Daemon(pool('www', 'workers = 1')) as daemon:
+        worker, = daemon.wait_workers(1)
+        state = status_of(worker)
+        assert (state['Umask'], state['NoNewPrivs']) == ('0022', '0')
+        assert os.readlink(f'/proc/{worker}/cwd') == '/'
+        for limit in resource.RLIMIT_NOFILE, resource.RLIMIT_CORE, resource.RLIMIT_NPROC:
+            assert resource.prlimit(worker, limit) == resource.prlimit(daemon.pid, limit)
+        assert os.getpriority(os.PRIO_PROCESS, worker) == 0
+
+
+@pytest.mark.root
+def test_a_worker_of_a_root_master_is_its_user_and_nothing_else():
+    conf = pool('www', 'workers = 1', 'user = "daemon"', 'group = "nogroup"',
+                'supplementary_groups = { "mail", "news" }')
+    with Daemon(conf) as daemon:
+        state = status_of(daemon.wait_workers(1)[0])
+        assert state['Uid'].split() == ['1'] * 4
+        assert state['Gid'].split() == ['65534'] * 4
+        assert sorted(state['Groups'].split()) == ['8', '9']
+        assert int(state['CapEff'], 16) == int(state['CapPrm'], 16) == 0
+        assert int(status_of(daemon.pid)['CapEff'], 16) != 0
+
+
+@pytest.mark.root
+def test_a_worker_stands_in_its_chroot():
+    conf = pool('www', 'workers = 1', 'chroot = "{dir}/jail"', 'directory = "/inside"')
+    daemon = Daemon(conf)
+    (daemon.dir / 'jail/inside').mkdir(parents=True)
+    with daemon:
+        worker, = daemon.wait_workers(1)
+        assert os.readlink(f'/proc/{worker}/root') == f'{daemon.dir}/jail'
+        assert os.readlink(f'/proc/{worker}/cwd') == f'{daemon.dir}/jail/inside'
+        assert daemon.ask('www', b'hello\n') == b'hello\n'
+
+
+def test_signals_blocked_or_ignored_by_whoever_starts_it_do_not_reach_the_workers():
+    rude = ['env', '--ignore-signal=HUP,CHLD,USR1,PIPE,TERM', '--block-signal=TERM,CHLD,QUIT']
+    with Daemon(pool('www', 'workers = 2'), wrap=rude) as daemon:
+        first, second = daemon.wait_workers(2)
+        assert int(status_of(first)['SigBlk'], 16) == 0
+        kill(first)
+        assert second in daemon.wait_replaced([first], 2)
+        assert not daemon.zombies()
+        daemon.reload()
+        daemon.signal(signal.SIGTERM)
+        assert daemon.ended() == 0
+
+
+# --- rest --------------------------------------------------------------------------------
+
+class Strace:
+    """strace -c on a master and its workers, inside a with block; then `calls`."""
+
+    def __init__(self, daemon, name):
+        self.pids = [daemon.pid, *daemon.workers()]
+        self.path = daemon.dir / name
+        self.calls = None
+
+    def __enter__(self):
+        attach = [word for pid in self.pids for word in ('-p', str(pid))]
+        self.process = subprocess.Popen(['strace', '-c', '-f', '-o', self.path, *attach],
+                                        stderr=subprocess.PIPE, text=True)
+        eventually(lambda: self.process.poll() is not None or all(
+            status_of(pid)['TracerPid'] != '0' for pid in self.pids), 'strace to attach')
+        if self.process.poll() is not None:
+            pytest.skip('tracing is not permitted: ' + self.process.stderr.read()[:200])
+        return self
+
+    def __exit__(self, *failure):
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=PATIENCE)
+        rows = re.findall(r'^ *[\d.]+ +[\d.]+ +\d+ +(\d+) .*?(\w+)$', self.path.read_text(), re.M)
+        self.calls = {name: int(calls) for calls, name in rows if name != 'total'}
+
+
+@pytest.mark.skipif(not shutil.which('strace'), reason='needs strace')
+def test_an_idle_daemon_makes_no_system_call_with_5_and_with_200_workers():
+    with Daemon(pool('few')) as few, Daemon(pool('many', 'workers = 200')) as many:
+        few.wait_workers(5)
+        many.wait_workers(200)
+        with Strace(few, 'rest') as rest_of_few, Strace(many, 'rest') as rest_of_many:
+            with pytest.raises(subprocess.TimeoutExpired):
+                rest_of_few.process.wait(10)
+        assert (rest_of_few.calls, rest_of_many.calls) == ({}, {})
+        with Strace(few, 'one') as one:
+            assert outcome(few.address('few'), b'hello\n') == ANSWERED
+        assert one.calls['accept4'] >= 1
