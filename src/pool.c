@@ -234,7 +234,7 @@ pool_look(struct pool *pool, int64_t now)
 	int64_t look_at = 0;
 
 	scoreboard_hush(pool->scoreboard);
-	look_again(&look_at, pool_slots_sync(pool, now));
+	pool_slots_sync(pool, now);
 	if (!scoreboard_correct(pool->scoreboard, pool->nslots, pool_slots_alive, pool))
 		look_again(&look_at, now + RECOUNT_MS);
 	if (pool->current && !pool->stopping && !size_pool(pool, now, &look_at))

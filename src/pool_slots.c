@@ -74,43 +74,34 @@ kill_slot(struct pool *pool, struct slot *slot, int64_t now)
 	set_state(pool, slot, SLOT_KILLED, now);
 }
 
-/* STARTING: ready, still in its time, or late. */
 static int64_t
+late_at(const struct slot *slot)
+{
+	return slot->since + slot->gen->conf->boot_timeout;
+}
+
+/* STARTING: ready, still in its time, or late. */
+static void
 sync_starting(struct pool *pool, size_t i, int64_t now)
 {
 	struct slot *slot = &pool->slots[i];
-	enum activity activity = scoreboard_activity(pool->scoreboard, i, slot->pid);
-	int64_t late_at = slot->since + slot->gen->conf->boot_timeout;
 
-	if (activity != ACTIVITY_NONE) {
+	if (scoreboard_activity(pool->scoreboard, i, slot->pid) != ACTIVITY_NONE) {
 		set_state(pool, slot, SLOT_RUNNING, now);
 		policy_ready(&pool->policy, now);
-		return 0;
+	} else if (now >= late_at(slot)) {
+		log_warn("pool %s: worker %d is not ready within boot_timeout: KILL", pool->name,
+			 (int)slot->pid);
+		kill_slot(pool, slot, now);
 	}
-	if (now < late_at)
-		return late_at;
-	log_warn("pool %s: worker %d is not ready within boot_timeout: KILL", pool->name,
-		 (int)slot->pid);
-	kill_slot(pool, slot, now);
-	return 0;
 }
 
-static void
-earliest(int64_t *at, int64_t when)
-{
-	if (when != 0 && (*at == 0 || when < *at))
-		*at = when;
-}
-
-int64_t
+void
 pool_slots_sync(struct pool *pool, int64_t now)
 {
-	int64_t at = 0;
-
 	for (size_t i = 0; i < pool->nslots; i++)
 		if (pool->slots[i].state == SLOT_STARTING)
-			earliest(&at, sync_starting(pool, i, now));
-	return at;
+			sync_starting(pool, i, now);
 }
 
 void
@@ -169,9 +160,17 @@ pool_slots_next(struct pool *pool, int64_t now)
 {
 	int64_t at = 0;
 
-	for (size_t i = 0; i < pool->nslots; i++)
-		if (pool->slots[i].state == SLOT_DRAINING)
-			earliest(&at, step_down(pool, &pool->slots[i], now));
+	for (size_t i = 0; i < pool->nslots; i++) {
+		struct slot *slot = &pool->slots[i];
+		int64_t when = 0;
+
+		if (slot->state == SLOT_DRAINING)
+			when = step_down(pool, slot, now);
+		else if (slot->state == SLOT_STARTING)
+			when = late_at(slot);
+		if (when != 0 && (at == 0 || when < at))
+			at = when;
+	}
 	return at;
 }
 

@@ -10,10 +10,13 @@
 /* Forks a worker of gen into a free slot, in state STARTING or DRAINING.  -1 with errno. */
 int pool_slots_spawn(struct pool *pool, struct generation *gen, enum slot_state state, int64_t now);
 
-/* Takes over what the workers say: who is ready, who is late.  Returns when to look again. */
-int64_t pool_slots_sync(struct pool *pool, int64_t now);
+/* Takes over what the workers say: who is ready, who is late. */
+void pool_slots_sync(struct pool *pool, int64_t now);
 
-/* Moves those that must go along the stop ladder.  Returns when the next step is due. */
+/*
+ * Moves those that must go along the stop ladder.  Returns when the next step is due, or
+ * the next one that starts is late; 0: never.
+ */
 int64_t pool_slots_next(struct pool *pool, int64_t now);
 
 /* Tells a worker to leave when it has finished (drain), or now (end). */

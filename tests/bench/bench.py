@@ -256,15 +256,19 @@ def replaced(place, rounds):
 
 
 def started(place, rounds):
+    def look(master):
+        workers = len(proc.children(master))
+        if workers != MANY_WORKERS:
+            raise Failure(f'{workers} workers')
+        return {'fork': proc.fork_span(master), 'rss': proc.rss(master), 'pss': proc.pss(master)}
+
     def ours():
-        with Preforkd(place, f'workers = {MANY_WORKERS}\n') as daemon:
-            return {'ready': daemon.ready_seconds, 'fork': proc.fork_span(daemon.master),
-                    'rss': proc.rss(daemon.master), 'pss': proc.pss(daemon.master)}
+        with Preforkd(place, fixed_pool(MANY_WORKERS)) as daemon:
+            return {'ready': daemon.ready_seconds, **look(daemon.master)}
 
     def bare():
         with Bare(place, MANY_WORKERS, None) as loop:
-            return {'fork': proc.fork_span(loop.master), 'rss': proc.rss(loop.master),
-                    'pss': proc.pss(loop.master)}
+            return look(loop.master)
 
     got = interleave('start', rounds * QUICK, {'preforkd': ours, LIMIT: bare})
     mine, limit = got['preforkd'], {LIMIT: got[LIMIT]}

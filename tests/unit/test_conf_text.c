@@ -1,0 +1,123 @@
+#include "unit.h"
+
+#include "conf_text.h"
+#include "util.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Cleans a copy; returns it, or NULL with *err.  The caller frees both. */
+static char *
+clean(const char *text, struct conf_text *out, char **err)
+{
+	char *copy = util_strdup(text);
+
+	*err = NULL;
+	if (conf_text_clean("f", copy, strlen(copy), out, err) == 0)
+		return copy;
+	free(copy);
+	return NULL;
+}
+
+static void
+comments_become_blanks_and_lines_stay(void **state)
+{
+	struct conf_text out;
+	char *err, *text;
+
+	(void)state;
+	text = clean("a # b\n// c\nd /* e\nf */ g\n", &out, &err);
+	assert_string_equal(text, "a    \n    \nd     \n     g\n");
+	free(text);
+	free(out.section_lines);
+}
+
+static void
+quoted_text_stays(void **state)
+{
+	static const char quoted[] = "a = \"# // /* \\\" #\"\nb = '# \\' \" //'\n";
+	struct conf_text out;
+	char *err, *text;
+
+	(void)state;
+	text = clean(quoted, &out, &err);
+	assert_string_equal(text, quoted);
+	free(text);
+	free(out.section_lines);
+}
+
+static void
+sections_are_counted_by_line(void **state)
+{
+	struct conf_text out;
+	char *err, *text;
+
+	(void)state;
+	text = clean("pool a {\n x = { 1, 2 }\n exec {\n}\n}\n\npool b\n{\n}\n", &out, &err);
+	assert_non_null(text);
+	assert_int_equal(out.nsections, 2);
+	assert_int_equal(out.section_lines[0], 1);
+	assert_int_equal(out.section_lines[1], 8);
+	free(text);
+	free(out.section_lines);
+}
+
+static void
+faults_are_told_with_their_line(void **state)
+{
+	static const struct {
+		const char *text, *error;
+	} rows[] = {
+		{ "a {\n\n", "f:1: the section or list" },
+		{ "a {\nb {\n}\n", "f:1: the section or list" },
+		{ "a = 1\n}\n", "f:2: a closing brace" },
+		{ "\na = \"b\n\n", "f:2: the string" },
+		{ "a = 'b\\'\n", "f:1: the string" },
+		{ "a\n/* b\n * c\n", "f:2: the comment" },
+		{ "a = \"\\400\"\n", "f:1: bad escape" },
+		{ "a = \"\\8\"\n", "f:1: bad escape" },
+		{ "a = \"\\0\"\n", "f:1: bad escape" },
+		{ "a = \"\\1234\"\n", "f:1: bad escape" },
+		{ "a = *:80\n", "f:1: *, ( and ) must" },
+		{ "a = 1+2\n", "f:1: + must" },
+		{ "{{{{{{{{{", "f:1: sections are nested" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct conf_text out;
+		char *err, *text = clean(rows[i].text, &out, &err);
+
+		if (text || !strstr(err, rows[i].error))
+			fail_msg("%s: %s", rows[i].text, err ? err : "accepted");
+		free(err);
+		free(out.section_lines);
+	}
+}
+
+static void
+a_nul_byte_is_refused(void **state)
+{
+	char text[] = "a = 1\n\0b = 2\n", *err = NULL;
+	struct conf_text out;
+
+	(void)state;
+	assert_int_equal(conf_text_clean("f", text, sizeof(text) - 1, &out, &err), -1);
+	assert_non_null(strstr(err, "f:2: a NUL byte"));
+	free(err);
+	free(out.section_lines);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(comments_become_blanks_and_lines_stay),
+		cmocka_unit_test(quoted_text_stays),
+		cmocka_unit_test(sections_are_counted_by_line),
+		cmocka_unit_test(faults_are_told_with_their_line),
+		cmocka_unit_test(a_nul_byte_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
