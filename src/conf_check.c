@@ -78,12 +78,14 @@ finish_fixed(struct conf_pool *pool, char **err)
 
 /* A default gives way to what the file says; two options that the file says must agree. */
 static int
-finish_dynamic(struct conf_pool *p, char **err)
+finish_dynamic(struct conf_pool *p, const struct conf *conf, char **err)
 {
 	bool on_demand = is_set(p, "start_workers") && p->start_workers == 0 &&
 			 is_set(p, "min_spare_workers") && p->min_spare_workers == 0;
 
 	p->workers = CONF_UNSET;
+	if (!is_set(p, "max_workers"))
+		p->max_workers = min_of(p->max_workers, conf->max_workers);
 	if (!is_set(p, "min_spare_workers"))
 		p->min_spare_workers = min_of(p->min_spare_workers, p->max_workers);
 	if (!is_set(p, "max_spare_workers"))
@@ -157,7 +159,7 @@ finish_pool(struct conf_pool *pool, const struct conf *conf, char **err)
 		return fail_option(err, pool, "listen",
 				   "no listen address: write listen = \"127.0.0.1:8080\", "
 				   "\"[::1]:8080\", \"8080\", \"/a/path\" or \"@name\"");
-	if ((pool->workers == CONF_UNSET ? finish_dynamic(pool, err) : finish_fixed(pool, err)) < 0)
+	if ((pool->workers == CONF_UNSET ? finish_dynamic(pool, conf, err) : finish_fixed(pool, err)) < 0)
 		return -1;
 	if (pool->max_workers > conf->max_workers && is_set(pool, "max_workers"))
 		return fail_option(err, pool, "max_workers",

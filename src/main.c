@@ -6,8 +6,8 @@
 #include "log.h"
 #include "master.h"
 #include "reload.h"
+#include "title.h"
 
-#include <bsd/unistd.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -191,7 +191,7 @@ run(const struct command_line *line, char *file)
 }
 
 int
-main(int argc, char **argv, char **envp)
+main(int argc, char **argv)
 {
 	struct command_line line;
 	int done = parse_command_line(argc, argv, &line), status;
@@ -200,7 +200,7 @@ main(int argc, char **argv, char **envp)
 	if (done)
 		return done - 1;
 	file = absolute(line.file);
-	setproctitle_init(argc, argv, envp);
+	title_init(argc, argv);
 	clean_inheritance();
 	log_start("preforkd");
 	if (line.check)

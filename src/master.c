@@ -4,8 +4,8 @@
 #include "conf_parse.h"
 #include "pidfile.h"
 #include "session.h"
+#include "title.h"
 
-#include <bsd/unistd.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -66,7 +66,8 @@ master_ready(void)
 		free(err);
 	}
 	master.state = MASTER_RUNNING;
-	log_notice("ready: %zu pools, %u workers", master.npools, workers);
+	log_notice("ready: %zu pool%s, %u worker%s", master.npools, master.npools == 1 ? "" : "s",
+		   workers, workers == 1 ? "" : "s");
 	if (master.options.ready_fd < 0)
 		return;
 	log_copy_to_stderr(false);
@@ -263,7 +264,7 @@ start(char **err)
 		return -1;
 	}
 	conf_free(conf);
-	setproctitle("-preforkd: master %s", master.options.file);
+	title_set("preforkd: master %s", master.options.file);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	master_reload_begin();
 	master_settle();

@@ -51,6 +51,12 @@ queue(const struct listener *listener)
 }
 
 static int
+handshakes(const struct listener *listener)
+{
+	return netdiag_handshakes(listener->fd);
+}
+
+static int
 room(void)
 {
 	/* The limit of a configuration on trial counts only once it is committed. */
@@ -125,6 +131,7 @@ const struct pool_ops master_pool_ops = {
 	.spawn = spawn,
 	.signal = send_signal,
 	.queue = queue,
+	.handshakes = handshakes,
 	.room = room,
 	.wake_at = wake_at,
 	.watch = watch,

@@ -88,6 +88,14 @@ open_log(char **err)
 	return master.log_fd < 0 ? -1 : 0;
 }
 
+static void
+adopt_log(void)
+{
+	if (master.log_fd >= 0)
+		log_adopt(&master.plan->log, master.log_fd);
+	master.log_fd = -1;
+}
+
 /* Each generation on trial gets the reading end of one pipe: its end of file is "go". */
 static int
 open_gates(char **err)
@@ -147,6 +155,8 @@ master_reload_begin(void)
 		free(err);
 		return;
 	}
+	if (master.state == MASTER_STARTING)
+		adopt_log(); /* there is no other to go back to, and workers inherit it */
 	start_trials();
 	for (size_t i = 0; i < master.npools; i++)
 		pool_look(master.pools[i], util_now_ms());
@@ -230,9 +240,7 @@ commit(void)
 	struct conf *old = master.conf;
 
 	close_fd(&master.gate);
-	if (master.log_fd >= 0)
-		log_adopt(&master.plan->log, master.log_fd);
-	master.log_fd = -1;
+	adopt_log();
 	if (master.options.log_level < 0)
 		log_set_level(conf_log_level(master.plan->conf));
 	if (old && strcmp(old->pid_file, master.plan->conf->pid_file) != 0)

@@ -94,31 +94,56 @@ netdiag_queue(int listen_fd)
 	return family == AF_UNIX ? unix_queue(listen_fd) : tcp_queue(listen_fd);
 }
 
-/* One line of /proc/net/tcp or tcp6: the inode if it is a listener that has this port. */
-static unsigned long
-listener_inode(const char *line, in_port_t port)
+static in_port_t
+port_of(const struct sockaddr_storage *sa)
 {
-	unsigned local_port, state;
-	unsigned long inode;
-
-	if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*d %*d %lu",
-		   &local_port, &state, &inode) != 3)
-		return 0;
-	return state == TCP_LISTEN && local_port == ntohs(port) ? inode : 0;
+	if (sa->ss_family == AF_INET6)
+		return ((const struct sockaddr_in6 *)sa)->sin6_port;
+	return ((const struct sockaddr_in *)sa)->sin_port;
 }
 
-static unsigned long
-find_listener(const char *table, in_port_t port)
+/*
+ * Counts the sockets of /proc/net/tcp and tcp6 that have this local port and are in the
+ * state; *inode is that of the last one.
+ */
+static int
+count_sockets(in_port_t port, unsigned state, unsigned long *inode)
 {
-	FILE *in = fopen(table, "re");
-	unsigned long inode = 0;
-	char line[512];
+	static const char *const tables[] = { "/proc/net/tcp", "/proc/net/tcp6" };
+	int n = 0;
 
-	while (in && inode == 0 && fgets(line, sizeof(line), in))
-		inode = listener_inode(line, port);
-	if (in)
-		fclose(in);
-	return inode;
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		FILE *in = fopen(tables[i], "re");
+		unsigned its_port, its_state;
+		unsigned long its_inode;
+		char line[512];
+
+		while (in && fgets(line, sizeof(line), in)) {
+			if (sscanf(line,
+				   " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*d %*d "
+				   "%lu",
+				   &its_port, &its_state, &its_inode) != 3 ||
+			    its_port != ntohs(port) || its_state != state)
+				continue;
+			n++;
+			*inode = its_inode;
+		}
+		if (in)
+			fclose(in);
+	}
+	return n;
+}
+
+int
+netdiag_handshakes(int listen_fd)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+	unsigned long inode;
+
+	if (getsockname(listen_fd, (struct sockaddr *)&sa, &len) < 0 || sa.ss_family == AF_UNIX)
+		return 0;
+	return count_sockets(port_of(&sa), TCP_SYN_RECV, &inode);
 }
 
 static int
@@ -147,18 +172,13 @@ has_socket(const char *pid, const char *wanted)
 pid_t
 netdiag_owner(const struct sockaddr_storage *sa)
 {
-	in_port_t port = sa->ss_family == AF_INET6 ?
-				 ((const struct sockaddr_in6 *)sa)->sin6_port :
-				 ((const struct sockaddr_in *)sa)->sin_port;
-	unsigned long inode = find_listener("/proc/net/tcp", port);
+	unsigned long inode = 0;
 	struct dirent *entry;
 	char wanted[64];
 	pid_t pid = 0;
 	DIR *dir;
 
-	if (inode == 0)
-		inode = find_listener("/proc/net/tcp6", port);
-	if (inode == 0)
+	if (count_sockets(port_of(sa), TCP_LISTEN, &inode) == 0)
 		return 0;
 	snprintf(wanted, sizeof(wanted), "socket:[%lu]", inode);
 	dir = opendir("/proc");

@@ -16,6 +16,12 @@
  */
 int netdiag_queue(int listen_fd);
 
+/*
+ * Connections to a listen socket whose handshake has begun and not ended (SYN_RECV), by
+ * the port, as /proc/net/tcp shows them.  0 for a Unix socket, which has none.
+ */
+int netdiag_handshakes(int listen_fd);
+
 /* Who listens on the port of a TCP address, as far as /proc shows it to us; or 0. */
 pid_t netdiag_owner(const struct sockaddr_storage *sa);
 

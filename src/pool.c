@@ -12,6 +12,10 @@
 #define FULL_LOG_MS  60000
 #define LIMIT_LOG_MS 10000
 
+/* How long a listener that ends waits for handshakes that have begun. */
+#define HANDSHAKE_MS	  2000
+#define HANDSHAKE_LOOK_MS 50
+
 struct pool *
 pool_new(const char *name, const struct pool_ops *ops)
 {
@@ -192,9 +196,8 @@ size_pool(struct pool *pool, int64_t now, int64_t *look_at)
 
 /* A listener that ends may still have a queue, and nobody left to accept it. */
 static void
-empty_queue(struct pool *pool, struct generation *gen, int64_t now)
+empty_queue(struct pool *pool, struct generation *gen, int queue, int64_t now)
 {
-	int queue = gen->emptied ? 0 : pool->ops->queue(gen->listener);
 	int may = (int)gen->conf->max_workers - (int)gen->workers;
 
 	for (int n = queue < may ? queue : may; n > 0; n--)
@@ -202,6 +205,36 @@ empty_queue(struct pool *pool, struct generation *gen, int64_t now)
 			fork_failed(pool, errno, now);
 			return;
 		}
+}
+
+/* Its queue is empty, so clients are better refused, while the last workers are busy. */
+static void
+close_listener(struct pool *pool, struct generation *gen)
+{
+	for (size_t i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].gen == gen)
+			pool_slots_retire(pool, &pool->slots[i]);
+	listener_release(gen->listener);
+	gen->listener = NULL;
+}
+
+/* Everything that a client believes to be connected is accepted, or may still come. */
+static void
+finish_generation(struct pool *pool, struct generation *gen, int64_t now, int64_t *look_at)
+{
+	bool in_time = now < gen->finish_by;
+	int queue = pool->ops->queue(gen->listener);
+
+	if (queue > 0 && (!gen->emptied || in_time)) {
+		gen->emptied = false;
+		empty_queue(pool, gen, queue, now);
+		if (gen->workers == 0)
+			look_again(look_at, pool->policy.next_try);
+	} else if (in_time && pool->ops->handshakes(gen->listener) > 0) {
+		look_again(look_at, now + HANDSHAKE_LOOK_MS);
+	} else if (gen->emptied || gen->workers == 0) {
+		close_listener(pool, gen);
+	}
 }
 
 /* Old generations whose last worker is gone go too. */
@@ -212,14 +245,11 @@ sweep_generations(struct pool *pool, int64_t now, int64_t *look_at)
 
 	while (*at) {
 		struct generation *gen = *at;
+		bool finishing = gen->phase == GENERATION_FINISHING && !pool->fast;
 
-		if (gen->phase == GENERATION_FINISHING && !pool->fast) {
-			empty_queue(pool, gen, now);
-			if (gen->workers == 0 && pool->policy.next_try > now)
-				look_again(look_at, pool->policy.next_try);
-		}
-		if (gen->workers > 0 || (gen->phase == GENERATION_FINISHING && !gen->emptied &&
-					 !pool->fast && pool->ops->queue(gen->listener) > 0)) {
+		if (finishing && gen->listener)
+			finish_generation(pool, gen, now, look_at);
+		if (gen->workers > 0 || (finishing && gen->listener)) {
 			at = &gen->next;
 			continue;
 		}
@@ -314,8 +344,10 @@ make_old(struct pool *pool, struct generation *gen, enum generation_phase phase,
 	gen->phase = phase;
 	gen->next = pool->old;
 	pool->old = gen;
-	if (phase == GENERATION_FINISHING)
+	if (phase == GENERATION_FINISHING) {
 		listener_finish(gen->listener);
+		gen->finish_by = now + HANDSHAKE_MS;
+	}
 	for (size_t i = 0; i < pool->nslots; i++)
 		if (pool->slots[i].gen == gen)
 			pool_slots_drain(pool, &pool->slots[i], now);

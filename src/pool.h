@@ -30,6 +30,7 @@ struct slot {
 	struct generation *gen;
 	int64_t forked, since; /* since: of the state */
 	enum policy_step step; /* DRAINING: the last rung of the ladder that it got */
+	bool retired;	       /* DRAINING: it does not accept any more */
 };
 
 struct pool;
@@ -38,7 +39,8 @@ struct pool_ops {
 	/* The new process, or -1 with errno. */
 	pid_t (*spawn)(struct pool *pool, struct generation *gen, size_t slot);
 	void (*signal)(pid_t pid, int sig);
-	int (*queue)(const struct listener *listener); /* its length, or -1 */
+	int (*queue)(const struct listener *listener);	    /* its length, or -1 */
+	int (*handshakes)(const struct listener *listener); /* connections about to enter it */
 	int (*room)(void); /* workers that the limit over all pools still allows */
 	void (*wake_at)(struct pool *pool, int64_t when); /* util_now_ms(); 0: never */
 	void (*watch)(struct pool *pool, bool on); /* once: tell when its socket is readable */

@@ -54,6 +54,7 @@ pool_slots_spawn(struct pool *pool, struct generation *gen, enum slot_state stat
 	slot->gen = gen;
 	slot->forked = now;
 	slot->step = POLICY_STEP_DRAIN;
+	slot->retired = false;
 	gen->workers++;
 	set_state(pool, slot, state, now);
 	return 0;
@@ -105,15 +106,22 @@ pool_slots_sync(struct pool *pool, int64_t now)
 }
 
 void
+pool_slots_retire(struct pool *pool, struct slot *slot)
+{
+	pool->ops->signal(slot->pid, WORKER_SIGNAL_RETIRE);
+	slot->retired = true;
+}
+
+void
 pool_slots_drain(struct pool *pool, struct slot *slot, int64_t now)
 {
 	if (slot->state != SLOT_STARTING && slot->state != SLOT_RUNNING &&
 	    slot->state != SLOT_DRAINING)
 		return;
-	/* A worker that was retired on the way finishes the queue no more: RETIRE is final. */
-	pool->ops->signal(slot->pid, slot->gen->phase == GENERATION_FINISHING ?
-					     WORKER_SIGNAL_FINISH :
-					     WORKER_SIGNAL_RETIRE);
+	if (slot->gen->phase == GENERATION_FINISHING)
+		pool->ops->signal(slot->pid, WORKER_SIGNAL_FINISH);
+	else
+		pool_slots_retire(pool, slot);
 	if (slot->state != SLOT_DRAINING)
 		set_state(pool, slot, SLOT_DRAINING, now);
 }
@@ -283,8 +291,8 @@ pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
 	log_end(pool, slot, end, expected, early, requests, now);
 	if (!expected || (slot->state == SLOT_KILLED && of_living))
 		count_failure(pool, slot, early, end, now);
-	/* Who leaves in order has found the queue empty; who cannot start never will. */
-	if (slot->gen->phase == GENERATION_FINISHING && WIFEXITED(status))
+	/* Who leaves by itself has found the queue empty; who cannot start never will. */
+	if (slot->gen->phase == GENERATION_FINISHING && WIFEXITED(status) && !slot->retired)
 		slot->gen->emptied = true;
 	if (atomic_load(&said->program) != 0)
 		pool->ops->left_behind((pid_t)atomic_load(&said->program));

@@ -23,6 +23,9 @@ int64_t pool_slots_next(struct pool *pool, int64_t now);
 void pool_slots_drain(struct pool *pool, struct slot *slot, int64_t now);
 void pool_slots_end(struct pool *pool, struct slot *slot, int64_t now);
 
+/* Tells a worker that empties the queue that it is empty: to accept no more. */
+void pool_slots_retire(struct pool *pool, struct slot *slot);
+
 /* For scoreboard_correct(): arg is the pool. */
 bool pool_slots_alive(const void *arg, size_t slot);
 

@@ -185,7 +185,9 @@ scoreboard_begin(struct scoreboard *sb, size_t slot, const struct sockaddr *peer
 bool
 scoreboard_enter(struct scoreboard *sb, size_t slot, enum activity activity)
 {
+	bool rang;
+
 	atomic_store(&sb->slots[slot].pid, (uint32_t)getpid());
-	scoreboard_change(sb, slot, activity);
-	return ring(sb);
+	rang = scoreboard_change(sb, slot, activity);
+	return ring(sb) || rang;
 }

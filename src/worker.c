@@ -1,8 +1,8 @@
 #include "worker.h"
 
 #include "child.h"
+#include "title.h"
 
-#include <bsd/unistd.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -124,7 +124,7 @@ keep_descriptors(void)
 static int
 set_title(void)
 {
-	setproctitle("-preforkd: pool %s", self.worker->pool);
+	title_set("preforkd: pool %s", self.worker->pool);
 	return 0;
 }
 

@@ -47,9 +47,11 @@ class Daemonized(Daemon):
 
     def spawn(self):
         """Returns when the program that was started has ended, and checks its promise."""
-        started = subprocess.run(self.command(), stdin=subprocess.DEVNULL, env=self.env,
-                                 capture_output=True, text=True, timeout=PATIENCE)
-        assert started.returncode == 0, started.stderr
+        with open(self.dir / 'stderr', 'w+') as stderr:
+            started = subprocess.run(self.command(), stdin=subprocess.DEVNULL, env=self.env,
+                                     stdout=stderr, stderr=stderr, timeout=PATIENCE)
+            stderr.seek(0)
+            assert started.returncode == 0, stderr.read()
         self.pid = int(eventually(self.pid_path.read_text, 'a pid in the pid file'))
         self.process = Background(self.pid)
         return self

@@ -9,7 +9,7 @@ from signal import (SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGTTIN,
 import pytest
 
 from daemonized import Daemonized
-from harness import ROOT, Daemon, alive, descriptors, eventually
+from harness import ROOT, Daemon, alive, children, descriptors, eventually
 from load import (ANSWERED, Load, crowd, held, open_client, outcome, paced, pool, read_answer,
                   script)
 
@@ -96,7 +96,8 @@ def test_a_graceful_stop_answers_24_requests_of_one_second_on_4_workers():
         addresses = [daemon.address(name) for name in names]
         clients = {name: [open_client(address, b'go\n') for _ in range(24)]
                    for name, address in zip(names, addresses)}
-        eventually(lambda: daemon.log().count(' started /bin/sh') >= 12, '12 programs')
+        eventually(lambda: sum(len(children(worker)) for worker in daemon.workers()) == 12,
+                   '12 programs at work')
         daemon.signal(SIGQUIT)
         answers = {name: [read_answer(sock) for sock in clients[name]] for name in names}
         assert answers == {name: [b'done\n'] * 24 for name in names}
@@ -273,6 +274,19 @@ def test_a_changed_unix_socket_leaves_nobody_behind_in_the_old_queue():
             assert daemon.ask('echo', b'new path\n') == b'new path\n'
         assert [read_answer(sock) for sock in queued] == [b'queued\n'] * 10
         eventually(lambda: not (daemon.dir / 'old').exists(), 'the old path to be removed')
+
+
+def test_a_log_level_that_a_reload_changes_counts_for_kept_workers_too():
+    conf = pool('exec', 'workers = 1', script('true'), service='exec')
+    with Daemon(conf, level='notice') as daemon:
+        workers = daemon.wait_workers(1)
+        for level, lines in ('info', 1), ('notice', 0), ('info', 1):
+            daemon.level = level
+            daemon.reload(conf)
+            mark = daemon.mark()
+            assert daemon.ask('exec') == b''
+            assert daemon.log()[mark:].count(' started /bin/sh as pid ') == lines
+        assert daemon.workers() == workers
 
 
 # --- one worker more or less -------------------------------------------------------------

@@ -16,7 +16,7 @@
 static struct {
 	pid_t last_pid;
 	int fork_error; /* errno of the next forks, or 0 */
-	int queue, room;
+	int queue, handshakes, room;
 	int64_t wake_at;
 	bool watching;
 	int signals[200]; /* by pid - 1000: the last signal */
@@ -50,6 +50,13 @@ fake_queue(const struct listener *listener)
 }
 
 static int
+fake_handshakes(const struct listener *listener)
+{
+	(void)listener;
+	return world.handshakes;
+}
+
+static int
 fake_room(void)
 {
 	return world.room;
@@ -79,6 +86,7 @@ static const struct pool_ops fake_ops = {
 	.spawn = fake_spawn,
 	.signal = fake_signal,
 	.queue = fake_queue,
+	.handshakes = fake_handshakes,
 	.room = fake_room,
 	.wake_at = fake_wake_at,
 	.watch = fake_watch,
@@ -339,6 +347,62 @@ a_graceful_stop_climbs_the_ladder(void **state)
 }
 
 static void
+a_queue_without_workers_is_emptied_by_new_ones(void **state)
+{
+	struct pool *pool = new_pool(new_generation(new_listener(), 2, 0, 0, 0), 1000);
+
+	(void)state;
+	world.queue = 1;
+	pool_stop(pool, false, 2000);
+	pool_reaped(pool, 1001, killed, 2001);
+	pool_reaped(pool, 1002, killed, 2001);
+	pool_look(pool, 2001);
+	assert_int_equal(pool->counts[SLOT_DRAINING], 1);
+	world.queue = 0;
+	pool_reaped(pool, 1003, left, 2002);
+	pool_look(pool, 2002);
+	assert_true(pool_is_gone(pool));
+	pool_free(pool);
+}
+
+static void
+a_handshake_under_way_is_waited_for(void **state)
+{
+	struct pool *pool = new_pool(new_generation(new_listener(), 1, 0, 0, 0), 1000);
+
+	(void)state;
+	world.handshakes = 1;
+	pool_stop(pool, false, 2000);
+	pool_reaped(pool, 1001, left, 2001);
+	pool_look(pool, 2001);
+	assert_false(pool_is_gone(pool));
+	assert_in_range(world.wake_at, 2002, 2100);
+	world.handshakes = 0;
+	world.queue = 1;
+	pool_look(pool, 2050);
+	assert_int_equal(pool->counts[SLOT_DRAINING], 1);
+	world.queue = 0;
+	pool_reaped(pool, 1002, left, 2060);
+	pool_look(pool, 2060);
+	assert_true(pool_is_gone(pool));
+	pool_free(pool);
+}
+
+static void
+the_busy_ones_close_the_listener_once_the_queue_is_empty(void **state)
+{
+	struct pool *pool = new_pool(new_generation(new_listener(), 2, 0, 0, 0), 1000);
+
+	(void)state;
+	pool_stop(pool, false, 2000);
+	pool_reaped(pool, 1001, left, 2001);
+	pool_look(pool, 2001);
+	assert_int_equal(world.signals[2], WORKER_SIGNAL_RETIRE);
+	assert_null(pool->old->listener);
+	end_pool(pool);
+}
+
+static void
 a_second_stop_makes_it_fast(void **state)
 {
 	struct pool *pool = new_pool(new_generation(new_listener(), 2, 0, 0, 0), 1000);
@@ -394,6 +458,9 @@ main(void)
 		cmocka_unit_test(a_new_generation_takes_over_when_it_is_ready),
 		cmocka_unit_test(a_new_generation_that_dies_is_taken_back),
 		cmocka_unit_test(a_graceful_stop_climbs_the_ladder),
+		cmocka_unit_test(a_queue_without_workers_is_emptied_by_new_ones),
+		cmocka_unit_test(a_handshake_under_way_is_waited_for),
+		cmocka_unit_test(the_busy_ones_close_the_listener_once_the_queue_is_empty),
 		cmocka_unit_test(a_second_stop_makes_it_fast),
 		cmocka_unit_test(a_program_whose_worker_died_is_reported),
 		cmocka_unit_test(one_more_and_one_less),

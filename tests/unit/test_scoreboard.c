@@ -67,6 +67,15 @@ the_bell_rings_once_until_it_is_hushed(void **state)
 }
 
 static void
+who_becomes_ready_rings_also_beyond_the_upper_mark(void **state)
+{
+	struct scoreboard *sb = *state;
+
+	scoreboard_set_bell(sb, 1, 0);
+	assert_true(scoreboard_enter(sb, 0, ACTIVITY_IDLE));
+}
+
+static void
 low_water_is_the_smallest_since_the_reset(void **state)
 {
 	struct scoreboard *sb = *state;
@@ -169,6 +178,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(idle_workers_are_counted),
 		TEST(the_bell_rings_once_until_it_is_hushed),
+		TEST(who_becomes_ready_rings_also_beyond_the_upper_mark),
 		TEST(low_water_is_the_smallest_since_the_reset),
 		TEST(a_wrong_count_is_corrected_by_the_slots),
 		TEST(nothing_is_corrected_while_a_worker_changes),

@@ -1,0 +1,89 @@
+#!/bin/sh
+# The options of src/conf.c are those of preforkd.conf(5) and of the sample file: none
+# is missing, none is invented, and what the manual says of an option is what the table
+# says: its default, and whether a change of it needs new workers.
+. "$(dirname "$0")/common.sh"
+python=${PYTHON3:-python3}
+need "$python" python3
+
+exec "$python" -B - src/conf.c man/preforkd.conf.5 conf/preforkd.conf.sample <<'EOF_PYTHON'
+import re
+import sys
+
+MACROS = {'PREFORKD_USER': 'preforkd', 'PREFORKD_RUNDIR': '/run/preforkd'}
+EFFECTS = {'LIVE': 'in place', 'LISTENER': 'in place', 'GENERATION': 'new workers'}
+
+
+def fallback(text):
+    """The C expression of a default as the text that it stands for; None if there is none."""
+    words = [MACROS.get(word, word.strip('"')) for word in text.split()]
+    return None if words == ['NULL'] else ''.join(words)
+
+
+def of_source(text):
+    """{(section, option): (default, effect)} of the option tables."""
+    found = {}
+    for section, table in re.findall(r'struct conf_option (\w+)_options\[\] = \{(.*?)\n\};', text,
+                                     re.S):
+        table = re.sub(r'#define.*?[^\\]\n', '', table, flags=re.S)
+        table = re.sub(r'RLIMIT\("(\w+)", \w+\)',
+                       r'{ "rlimit_\1", CONF_RLIMIT, CONF_GENERATION, 0, 0, 0, NULL, NULL }', table)
+        for name, effect, rest in re.findall(
+                r'\{ "(\w+)",\s+CONF_\w+,\s+CONF_(\w+),(.*?) \}', table, re.S):
+            found[section, name] = (fallback(rest.split(',')[-1]), EFFECTS[effect])
+    return found
+
+
+def of_manual(text):
+    """The same of the manual: .Ss of the section, .It Ic NAME, then a line of facts."""
+    found, section = {}, None
+    lines = text.split('\n')
+    for line, following in zip(lines, lines[1:] + ['']):
+        heading = re.match(r'\.Ss (?:The (\w+) section|(Global) options|(Pool) options)', line)
+        if line.startswith('.S'):
+            section = heading and next(filter(None, heading.groups())).lower()
+        item = re.match(r'\.It Ic (\w+) =', line)
+        if not item or not section:
+            continue
+        facts = re.match(r'\.Pq (?:default (\S+?)|no default) ; (.*)', following)
+        if not facts:
+            sys.exit(f'man: {item[1]}: no line ".Pq default VALUE ; ..." behind it')
+        if (section, item[1]) in found:
+            sys.exit(f'man: {item[1]} stands twice in section {section}')
+        found[section, item[1]] = (facts[1], facts[2])
+    return found
+
+
+def of_sample(text):
+    """Names only; "#option = value" and "# e.g. option = value" count."""
+    found, sections = set(), ['global']
+    for line in text.split('\n'):
+        line = re.sub(r'^\s*#( e\.g\. )?(?=\w+ \+?= )', '', line).strip()
+        opened = re.match(r'(\w+)( "[^"]*")? \{', line)
+        option = re.match(r'(\w+) = ', line)
+        if opened:
+            sections.append(opened[1])
+        elif option:
+            found.add((sections[-1], option[1]))
+        elif line == '}':
+            sections.pop()
+    return found
+
+
+source, manual, sample = (read(open(name, encoding='utf-8').read()) for read, name in
+                          zip((of_source, of_manual, of_sample), sys.argv[1:]))
+wrong = []
+for name, others in (('the manual', set(manual)), ('the sample', sample)):
+    wrong += [f'{s}: {o}: missing in {name}' for s, o in sorted(set(source) - others)]
+    wrong += [f'{s}: {o}: in {name}, but not in src/conf.c' for s, o in sorted(others - set(source))]
+for key in sorted(set(source) & set(manual)):
+    if source[key][0] != manual[key][0]:
+        wrong.append(f'{key[0]}: {key[1]}: default {source[key][0]}, the manual says {manual[key][0]}')
+    # What a global option changes is a tale of its own.
+    if key[0] != 'global' and source[key][1] != manual[key][1]:
+        wrong.append(f'{key[0]}: {key[1]}: {source[key][1]}, the manual says {manual[key][1]}')
+if len(source) < 40:
+    wrong.append(f'only {len(source)} options found in src/conf.c: is it still read right?')
+print('\n'.join(wrong) or f'{len(source)} options')
+sys.exit(bool(wrong))
+EOF_PYTHON
