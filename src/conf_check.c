@@ -45,18 +45,6 @@ fail_option(char **err, const struct conf_pool *pool, const char *option, const 
 	return util_fail(err, "%s:%d: pool \"%s\": %s", where.file, where.line, pool->name, text);
 }
 
-static int64_t
-min_of(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t
-max_of(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 static int
 finish_fixed(struct conf_pool *pool, char **err)
 {
@@ -85,18 +73,18 @@ finish_dynamic(struct conf_pool *p, const struct conf *conf, char **err)
 
 	p->workers = CONF_UNSET;
 	if (!is_set(p, "max_workers"))
-		p->max_workers = min_of(p->max_workers, conf->max_workers);
+		p->max_workers = util_min(p->max_workers, conf->max_workers);
 	if (!is_set(p, "min_spare_workers"))
-		p->min_spare_workers = min_of(p->min_spare_workers, p->max_workers);
+		p->min_spare_workers = util_min(p->min_spare_workers, p->max_workers);
 	if (!is_set(p, "max_spare_workers"))
 		p->max_spare_workers =
-			on_demand ? 0 : max_of(min_of(p->max_spare_workers, p->max_workers),
+			on_demand ? 0 : util_max(util_min(p->max_spare_workers, p->max_workers),
 					       p->min_spare_workers);
 	if (!is_set(p, "start_workers"))
-		p->start_workers = min_of(max_of(p->start_workers, p->min_spare_workers),
+		p->start_workers = util_min(util_max(p->start_workers, p->min_spare_workers),
 					  p->max_workers);
 	if (!is_set(p, "min_spare_workers") && is_set(p, "max_spare_workers"))
-		p->min_spare_workers = min_of(p->min_spare_workers, p->max_spare_workers);
+		p->min_spare_workers = util_min(p->min_spare_workers, p->max_spare_workers);
 
 	if (p->min_spare_workers > p->max_workers)
 		return fail_option(err, p, "min_spare_workers",

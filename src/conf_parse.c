@@ -1,17 +1,12 @@
 #include "conf_parse.h"
 
+#include "conf_file.h"
 #include "conf_text.h"
 
 #include <confuse.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define FILE_MAX_BYTES (1 << 20)
 
 /* Known at the top level only: a section that is still open at the end does not know it. */
 #define SENTINEL "preforkd_end_of_file"
@@ -338,122 +333,39 @@ out:
 	return result;
 }
 
-/* Whoever can write the file decides what root runs. */
-static int
-check_trusted(const struct stat *st, const char *path, char **err)
-{
-	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return util_fail(err, "%s: owned by uid %u, who could make preforkd run anything: "
-				      "run chown %s %s",
-				 path, (unsigned)st->st_uid, geteuid() == 0 ? "root" : "to yourself",
-				 path);
-	if ((st->st_mode & S_IWOTH) || ((st->st_mode & S_IWGRP) && st->st_gid != 0))
-		return util_fail(err, "%s: others can write it (mode %04o): run chmod go-w %s", path,
-				 (unsigned)st->st_mode & 07777, path);
-	return 0;
-}
-
-/* The whole file with room for the sentinel and a final NUL behind it; NULL with *err. */
-static char *
-read_file(const char *path, size_t *len, char **err)
-{
-	static const char tail[] = "\n" SENTINEL " = 1\n";
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	char *text = NULL;
-	struct stat st;
-	ssize_t n;
-
-	*len = 0;
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		util_fail(err, "%s: %s", path, strerror(errno));
-		goto out;
-	}
-	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES) {
-		util_fail(err, "%s: not a regular file of at most 1 MiB", path);
-		goto out;
-	}
-	if (check_trusted(&st, path, err) < 0)
-		goto out;
-	text = util_calloc(1, FILE_MAX_BYTES + sizeof(tail));
-	while ((n = read(fd, text + *len, FILE_MAX_BYTES - *len)) > 0)
-		*len += (size_t)n;
-	if (n < 0)
-		util_fail(err, "%s: %s", path, strerror(errno));
-	memcpy(text + *len, tail, sizeof(tail));
-	*len += sizeof(tail) - 1;
-out:
-	if (fd >= 0)
-		close(fd);
-	return text;
-}
-
 static int
 parse_file(struct conf *conf, const char *path, char **err)
 {
+	static const char tail[] = "\n" SENTINEL " = 1\n";
 	size_t len;
 	char *text;
 	int result = -1;
 
 	util_list_add(&conf->files, path);
 	path = conf->files[util_list_len(conf->files) - 1];
-	text = read_file(path, &len, err);
-	if (text && !*err)
+	text = conf_file_read(path, tail, &len, err);
+	if (text)
 		result = parse_text(conf, path, text, len, err);
 	free(text);
 	return result;
 }
 
 static int
-is_conf_name(const struct dirent *entry)
-{
-	const char *dot = strrchr(entry->d_name, '.');
-
-	return entry->d_name[0] != '.' && dot && strcmp(dot, ".conf") == 0;
-}
-
-static int
-by_byte_order(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int
-check_include_dir(const struct conf *conf, char **err)
-{
-	struct conf_where where = conf->set[conf_option_index(&conf_global_section, "include_dir")];
-	struct stat st;
-
-	if (stat(conf->include_dir, &st) < 0)
-		return util_fail(err, "%s:%d: include_dir %s: %s", where.file, where.line,
-				 conf->include_dir, strerror(errno));
-	if (!S_ISDIR(st.st_mode))
-		return util_fail(err, "%s:%d: include_dir %s: not a directory", where.file, where.line,
-				 conf->include_dir);
-	return check_trusted(&st, conf->include_dir, err);
-}
-
-static int
 parse_include_dir(struct conf *conf, char **err)
 {
-	struct dirent **entries;
-	int n, result = 0;
+	struct conf_where where = conf->set[conf_option_index(&conf_global_section, "include_dir")];
+	char **paths, *why = NULL;
+	int result = 0;
 
 	if (!conf->include_dir)
 		return 0;
-	if (check_include_dir(conf, err) < 0)
-		return -1;
-	n = scandir(conf->include_dir, &entries, is_conf_name, by_byte_order);
-	if (n < 0)
-		return util_fail(err, "%s: %s", conf->include_dir, strerror(errno));
-	for (int i = 0; i < n; i++) {
-		char *path = util_format("%s/%s", conf->include_dir, entries[i]->d_name);
-
-		if (result == 0)
-			result = parse_file(conf, path, err);
-		free(path);
-		free(entries[i]);
-	}
-	free(entries);
+	paths = conf_file_list(conf->include_dir, &why);
+	if (why)
+		result = util_fail(err, "%s:%d: include_dir: %s", where.file, where.line, why);
+	for (size_t i = 0; result == 0 && paths && paths[i]; i++)
+		result = parse_file(conf, paths[i], err);
+	util_list_free(paths);
+	free(why);
 	return result;
 }
 

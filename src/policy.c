@@ -1,5 +1,7 @@
 #include "policy.h"
 
+#include "util.h"
+
 #include <limits.h>
 
 /* Forks that may be under way before one of them has proven that workers can start. */
@@ -13,15 +15,9 @@
 #define TERM_TO_KILL_MS	   5000
 
 static int
-min_of(int a, int b)
+at_least_0(int n)
 {
-	return a < b ? a : b;
-}
-
-static int
-max_of(int a, int b)
-{
-	return a > b ? a : b;
+	return n > 0 ? n : 0;
 }
 
 static int64_t
@@ -49,13 +45,13 @@ backed_off(const struct policy_state *state)
 static int
 deficit(const struct policy_limits *l, const struct policy_census *c)
 {
-	int total = c->starting + c->idle + c->busy, missing;
+	int total = c->starting + c->idle + c->busy;
+	int wanted = l->min_spare + c->queue - c->idle - c->starting;
+	int missing = l->max - total;
 
-	if (l->fixed)
-		missing = l->max - total;
-	else
-		missing = min_of(l->min_spare + c->queue - c->idle - c->starting, l->max - total);
-	return max_of(missing, 0);
+	if (!l->fixed && wanted < missing)
+		missing = wanted;
+	return at_least_0(missing);
 }
 
 /* How many forks the history allows just now. */
@@ -72,11 +68,11 @@ allowed(const struct policy_census *c, struct policy_state *state, int64_t now,
 	if (backed_off(state)) {
 		if (state->proof_at != 0)
 			look_again(plan, state->proof_at);
-		return max_of(1 - c->starting - (state->proof_at != 0), 0);
+		return at_least_0(1 - c->starting - (state->proof_at != 0));
 	}
 	if (state->last_ready != 0 && now - state->last_ready <= PROVEN_MS)
 		return INT_MAX;
-	return max_of(UNPROVEN_MAX - state->failures - c->starting, 0);
+	return at_least_0(UNPROVEN_MAX - state->failures - c->starting);
 }
 
 /*
@@ -96,7 +92,7 @@ surplus(const struct policy_limits *l, const struct policy_census *c, struct pol
 	if (l->spare_timeout == 0)
 		return c->idle - l->max_spare;
 	if (state->surplus_end != 0 && now >= state->surplus_end) {
-		goes = max_of(min_of(c->low, c->idle) - l->max_spare, 0);
+		goes = at_least_0((int)util_min(c->low, c->idle) - l->max_spare);
 		state->surplus_end = 0;
 	}
 	if (state->surplus_end == 0 && c->idle - goes > l->max_spare) {
@@ -119,17 +115,17 @@ policy_look(const struct policy_limits *l, const struct policy_census *c,
 	if (total > l->max) {
 		plan->retire = total - l->max;
 	} else {
-		int may = min_of(allowed(c, state, now, plan), max_of(c->room, 0));
+		int may = (int)util_min(allowed(c, state, now, plan), at_least_0(c->room));
 
-		plan->start = min_of(missing, may);
-		plan->starved = missing > max_of(c->room, 0);
+		plan->start = (int)util_min(missing, may);
+		plan->starved = missing > at_least_0(c->room);
 		plan->retire = surplus(l, c, state, now, plan);
 	}
 	after = total + plan->start;
 	can_grow = !l->fixed && after < l->max && c->room > plan->start && state->next_try <= now &&
 		   !backed_off(state);
 	if (can_grow)
-		plan->ring_below = max_of(l->min_spare, 1);
+		plan->ring_below = (int)util_max(l->min_spare, 1);
 	if (!l->fixed && state->surplus_end == 0)
 		plan->ring_above = l->max_spare;
 	plan->watch = can_grow && c->idle + c->starting + plan->start == 0;

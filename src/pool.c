@@ -1,5 +1,6 @@
 #include "pool.h"
 
+#include "pool_old.h"
 #include "pool_slots.h"
 
 #include <errno.h>
@@ -8,13 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RECOUNT_MS   50
-#define FULL_LOG_MS  60000
-#define LIMIT_LOG_MS 10000
-
-/* How long a listener that ends waits for handshakes that have begun. */
-#define HANDSHAKE_MS	  2000
-#define HANDSHAKE_LOOK_MS 50
+#define RECOUNT_MS  50
+#define FULL_LOG_MS 60000
 
 struct pool *
 pool_new(const char *name, const struct pool_ops *ops)
@@ -117,29 +113,10 @@ log_full(struct pool *pool, const struct policy_plan *plan, const struct policy_
 }
 
 static void
-fork_failed(struct pool *pool, int error, int64_t now)
-{
-	unsigned held_back;
-
-	policy_fork_failed(&pool->policy, now);
-	if (log_limit_pass(&pool->fork_limit, LIMIT_LOG_MS, &held_back))
-		log_error("pool %s: cannot fork a worker: %s; %u run, and it will be tried again%s "
-			  "(%u more like this)",
-			  pool->name, strerror(error), pool_active(pool),
-			  error == EAGAIN ? ": see RLIMIT_NPROC and the cgroup's pids.max" : "",
-			  held_back);
-}
-
-static void
 start_workers(struct pool *pool, int n, int64_t now)
 {
-	while (n-- > 0) {
-		if (pool_slots_spawn(pool, pool->current, SLOT_STARTING, now) < 0) {
-			fork_failed(pool, errno, now);
-			return;
-		}
-		policy_forked(&pool->policy);
-	}
+	while (n-- > 0 && pool_slots_spawn(pool, pool->current, SLOT_STARTING, now) == 0)
+		;
 }
 
 /* Idle workers go first; busy ones only when a limit was lowered. */
@@ -158,13 +135,6 @@ retire_workers(struct pool *pool, int n, int64_t now)
 			pool_slots_drain(pool, slot, now);
 			n--;
 		}
-}
-
-static void
-look_again(int64_t *look_at, int64_t when)
-{
-	if (when != 0 && (*look_at == 0 || when < *look_at))
-		*look_at = when;
 }
 
 /* Returns false if the bell came to ring for more than the census has seen: look again. */
@@ -189,73 +159,9 @@ size_pool(struct pool *pool, int64_t now, int64_t *look_at)
 	scoreboard_set_bell(sb, plan.ring_below, plan.ring_above);
 	pool->starved = plan.starved;
 	pool->ops->watch(pool, plan.watch);
-	look_again(look_at, plan.look_at);
-	look_again(look_at, pool->policy.next_try > now ? pool->policy.next_try : 0);
+	pool_slots_earliest(look_at, plan.look_at);
+	pool_slots_earliest(look_at, pool->policy.next_try > now ? pool->policy.next_try : 0);
 	return plan.ring_below <= below && plan.ring_above >= above;
-}
-
-/* A listener that ends may still have a queue, and nobody left to accept it. */
-static void
-empty_queue(struct pool *pool, struct generation *gen, int queue, int64_t now)
-{
-	int may = (int)gen->conf->max_workers - (int)gen->workers;
-
-	for (int n = queue < may ? queue : may; n > 0; n--)
-		if (pool_slots_spawn(pool, gen, SLOT_DRAINING, now) < 0) {
-			fork_failed(pool, errno, now);
-			return;
-		}
-}
-
-/* Its queue is empty, so clients are better refused, while the last workers are busy. */
-static void
-close_listener(struct pool *pool, struct generation *gen)
-{
-	for (size_t i = 0; i < pool->nslots; i++)
-		if (pool->slots[i].gen == gen)
-			pool_slots_retire(pool, &pool->slots[i]);
-	listener_release(gen->listener);
-	gen->listener = NULL;
-}
-
-/* Everything that a client believes to be connected is accepted, or may still come. */
-static void
-finish_generation(struct pool *pool, struct generation *gen, int64_t now, int64_t *look_at)
-{
-	bool in_time = now < gen->finish_by;
-	int queue = pool->ops->queue(gen->listener);
-
-	if (queue > 0 && (!gen->emptied || in_time)) {
-		gen->emptied = false;
-		empty_queue(pool, gen, queue, now);
-		if (gen->workers == 0)
-			look_again(look_at, pool->policy.next_try);
-	} else if (in_time && pool->ops->handshakes(gen->listener) > 0) {
-		look_again(look_at, now + HANDSHAKE_LOOK_MS);
-	} else if (gen->emptied || gen->workers == 0) {
-		close_listener(pool, gen);
-	}
-}
-
-/* Old generations whose last worker is gone go too. */
-static void
-sweep_generations(struct pool *pool, int64_t now, int64_t *look_at)
-{
-	struct generation **at = &pool->old;
-
-	while (*at) {
-		struct generation *gen = *at;
-		bool finishing = gen->phase == GENERATION_FINISHING && !pool->fast;
-
-		if (finishing && gen->listener)
-			finish_generation(pool, gen, now, look_at);
-		if (gen->workers > 0 || (finishing && gen->listener)) {
-			at = &gen->next;
-			continue;
-		}
-		*at = gen->next;
-		generation_free(gen);
-	}
 }
 
 void
@@ -266,11 +172,11 @@ pool_look(struct pool *pool, int64_t now)
 	scoreboard_hush(pool->scoreboard);
 	pool_slots_sync(pool, now);
 	if (!scoreboard_correct(pool->scoreboard, pool->nslots, pool_slots_alive, pool))
-		look_again(&look_at, now + RECOUNT_MS);
+		pool_slots_earliest(&look_at, now + RECOUNT_MS);
 	if (pool->current && !pool->stopping && !size_pool(pool, now, &look_at))
 		size_pool(pool, now, &look_at);
-	sweep_generations(pool, now, &look_at);
-	look_again(&look_at, pool_slots_next(pool, now));
+	pool_old_sweep(pool, now, &look_at);
+	pool_slots_earliest(&look_at, pool_slots_next(pool, now));
 	pool->ops->wake_at(pool, look_at);
 }
 
@@ -337,29 +243,6 @@ pool_try_state(const struct pool *pool)
 	return ready >= pool->trial_workers ? POOL_TRY_READY : POOL_TRY_PENDING;
 }
 
-/* Makes a generation an old one: its workers leave, with or without the queue. */
-static void
-make_old(struct pool *pool, struct generation *gen, enum generation_phase phase, int64_t now)
-{
-	gen->phase = phase;
-	gen->next = pool->old;
-	pool->old = gen;
-	if (phase == GENERATION_FINISHING) {
-		listener_finish(gen->listener);
-		gen->finish_by = now + HANDSHAKE_MS;
-	}
-	for (size_t i = 0; i < pool->nslots; i++)
-		if (pool->slots[i].gen == gen)
-			pool_slots_drain(pool, &pool->slots[i], now);
-}
-
-/* Nobody else accepts on its listener: then its queue must be emptied. */
-static enum generation_phase
-phase_for_old(const struct generation *gen)
-{
-	return gen->listener->users > 1 ? GENERATION_RETIRING : GENERATION_FINISHING;
-}
-
 void
 pool_commit(struct pool *pool, int64_t now)
 {
@@ -375,7 +258,7 @@ pool_commit(struct pool *pool, int64_t now)
 	policy_ready(&pool->policy, now);
 	pool->extra = 0;
 	if (before)
-		make_old(pool, before, phase_for_old(before), now);
+		pool_old_add(pool, before, pool_old_phase(before), now);
 	pool_look(pool, now);
 }
 
@@ -387,9 +270,7 @@ pool_take_back(struct pool *pool, int64_t now)
 	if (!gen)
 		return;
 	pool->trial = NULL;
-	gen->phase = GENERATION_RETIRING;
-	gen->next = pool->old;
-	pool->old = gen;
+	pool_old_add(pool, gen, GENERATION_RETIRING, now);
 	for (size_t i = 0; i < pool->nslots; i++)
 		if (pool->slots[i].gen == gen)
 			pool_slots_end(pool, &pool->slots[i], now);
@@ -442,7 +323,7 @@ pool_stop(struct pool *pool, bool fast, int64_t now)
 		struct generation *gen = pool->current;
 
 		pool->current = NULL;
-		make_old(pool, gen, fast ? GENERATION_RETIRING : phase_for_old(gen), now);
+		pool_old_add(pool, gen, fast ? GENERATION_RETIRING : pool_old_phase(gen), now);
 	}
 	if (fast && !pool->fast) {
 		pool->fast = true;

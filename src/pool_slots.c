@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #define EARLY_DEATH_LOG_MS 1000
+#define FORK_LOG_MS	   10000
 
 static void
 set_state(struct pool *pool, struct slot *slot, enum slot_state state, int64_t now)
@@ -34,6 +35,20 @@ free_slot(struct pool *pool)
 	return &pool->slots[pool->nslots++];
 }
 
+static void
+note_fork_failure(struct pool *pool, int error, int64_t now)
+{
+	unsigned held_back;
+
+	policy_fork_failed(&pool->policy, now);
+	if (log_limit_pass(&pool->fork_limit, FORK_LOG_MS, &held_back))
+		log_error("pool %s: cannot fork a worker: %s; %u run, and it will be tried again%s "
+			  "(%u more like this)",
+			  pool->name, strerror(error), pool_active(pool),
+			  error == EAGAIN ? ": see RLIMIT_NPROC and the cgroup's pids.max" : "",
+			  held_back);
+}
+
 int
 pool_slots_spawn(struct pool *pool, struct generation *gen, enum slot_state state, int64_t now)
 {
@@ -48,8 +63,14 @@ pool_slots_spawn(struct pool *pool, struct generation *gen, enum slot_state stat
 	index = (size_t)(slot - pool->slots);
 	scoreboard_clear(pool->scoreboard, index);
 	pid = pool->ops->spawn(pool, gen, index);
-	if (pid < 0)
+	if (pid < 0) {
+		int error = errno;
+
+		note_fork_failure(pool, error, now);
+		errno = error;
 		return -1;
+	}
+	policy_forked(&pool->policy);
 	slot->pid = pid;
 	slot->gen = gen;
 	slot->forked = now;
@@ -163,6 +184,13 @@ step_down(struct pool *pool, struct slot *slot, int64_t now)
 	return next == 0 ? 0 : slot->since + next;
 }
 
+void
+pool_slots_earliest(int64_t *at, int64_t when)
+{
+	if (when != 0 && (*at == 0 || when < *at))
+		*at = when;
+}
+
 int64_t
 pool_slots_next(struct pool *pool, int64_t now)
 {
@@ -170,14 +198,11 @@ pool_slots_next(struct pool *pool, int64_t now)
 
 	for (size_t i = 0; i < pool->nslots; i++) {
 		struct slot *slot = &pool->slots[i];
-		int64_t when = 0;
 
 		if (slot->state == SLOT_DRAINING)
-			when = step_down(pool, slot, now);
+			pool_slots_earliest(&at, step_down(pool, slot, now));
 		else if (slot->state == SLOT_STARTING)
-			when = late_at(slot);
-		if (when != 0 && (at == 0 || when < at))
-			at = when;
+			pool_slots_earliest(&at, late_at(slot));
 	}
 	return at;
 }

@@ -7,7 +7,10 @@
 
 #include "pool.h"
 
-/* Forks a worker of gen into a free slot, in state STARTING or DRAINING.  -1 with errno. */
+/*
+ * Forks a worker of gen into a free slot, in state STARTING or DRAINING.  -1 with errno:
+ * it has said so, and the policy knows.
+ */
 int pool_slots_spawn(struct pool *pool, struct generation *gen, enum slot_state state, int64_t now);
 
 /* Takes over what the workers say: who is ready, who is late. */
@@ -18,6 +21,9 @@ void pool_slots_sync(struct pool *pool, int64_t now);
  * the next one that starts is late; 0: never.
  */
 int64_t pool_slots_next(struct pool *pool, int64_t now);
+
+/* Makes *at the earlier one; 0 is never. */
+void pool_slots_earliest(int64_t *at, int64_t when);
 
 /* Tells a worker to leave when it has finished (drain), or now (end). */
 void pool_slots_drain(struct pool *pool, struct slot *slot, int64_t now);

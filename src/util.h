@@ -17,6 +17,18 @@ void *util_realloc(void *old, size_t n, size_t size);
 char *util_strdup(const char *s);
 char *util_format(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
+static inline int64_t
+util_min(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline int64_t
+util_max(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 /*
  * Sets *err to a formatted text (the first error stays; later calls keep it) and
  * returns -1, so that a check can end with "return util_fail(err, ...)".

@@ -21,7 +21,8 @@ from daemon import DEFAULT_POOL, ON_DEMAND_POOL, Bare, Preforkd, fixed_pool
 from server import START_SECONDS, Failure, Place
 
 ROUNDS = 3
-QUICK = 3               # samples a round, of what takes less than a second or two
+QUICK = 3               # turns a round, of what takes a second or two
+SHORT = 7               # and of what takes less
 
 BURST_CLIENTS = 200
 RATE_CLIENTS = 8        # processes that connect one time after the other
@@ -129,17 +130,18 @@ class Row(collections.namedtuple('Row', 'name unit figure ours others goal', def
     """
 
     def lines(self):
-        head = (self.name, self.ours.shown(self.figure, self.unit))
+        mine = self.ours.values[self.figure]
+        head = (self.name, len(mine) or '', self.ours.shown(self.figure, self.unit))
         if self.goal:
             yield *head, '', '', '', *judged(self.goal, self.ours.median(self.figure))
-            head = ('', '')
+            head = ('', '', '')
         for title, other in self.others.items():
             series, goal = other if isinstance(other, tuple) else (other, None)
             ratio = self.ratio(series)
             yield (*head, title, series.shown(self.figure, self.unit),
-                   '' if ratio is None else f'{ratio:.2f}', *judged(goal, ratio))
-            head = ('', '')
-        if head[0]:
+                   '' if ratio is None else f'{ratio:.3f}', *judged(goal, ratio))
+            head = ('', '', '')
+        if any(head):
             yield *head, '', '', '', '', ''
 
     def ratio(self, other):
@@ -156,9 +158,9 @@ def judged(goal, value):
     return goal.text, 'met' if value is not None and goal.met(value) else 'missed'
 
 
-HEADER = ('benchmark', 'preforkd', 'beside', 'theirs', 'ratio', 'goal', 'verdict')
-WIDTHS = (38, 10, 18, 10, 6, 16, 7)
-ALIGN = '<><>><<'
+HEADER = ('benchmark', 'n', 'preforkd', 'beside', 'theirs', 'ratio', 'goal', 'verdict')
+WIDTHS = (38, 2, 10, 18, 10, 6, 16, 7)
+ALIGN = '<>><>><<'
 
 
 def show(cells):
@@ -219,7 +221,7 @@ def executed(place, rounds):
 
 def echoed(place, rounds):
     with Preforkd(place, fixed_pool(RATE_WORKERS)) as ours, Bare(place, RATE_WORKERS, None) as bare:
-        got = interleave('echo', rounds * QUICK, {
+        got = interleave('echo', rounds * SHORT, {
             s.title: lambda s=s: rate(s.load('rate', RATE_CLIENTS, ECHO_CONNECTIONS)) for s in (ours, bare)})
     return [Row('echo connections', per_second, 'rate', got['preforkd'],
                 {LIMIT: (got[LIMIT], at_least_times(0.9))})]
@@ -248,7 +250,7 @@ def replaced(place, rounds):
                 echo_once(daemon.port)
             return {'replaced': time.perf_counter() - begin, 'ordinary': ordinary}
 
-    got = interleave('replace', rounds * QUICK, {'preforkd': sample})['preforkd']
+    got = interleave('replace', rounds * SHORT, {'preforkd': sample})['preforkd']
     ordinary = Series(got.trouble)
     ordinary.values['replaced'] = got.values['ordinary']
     return [Row('a killed worker replaced', milliseconds, 'replaced', got,
@@ -338,8 +340,7 @@ def main():
                 failed |= bool(row.ours.trouble)
                 for cells in row.lines():
                     show(cells)
-    print(f'\nMedians of {args.rounds} (burst, memory) or {args.rounds * QUICK} samples, taken in turn. '
-          "ratio: preforkd / theirs, the median of the turns' own ratios.\n"
+    print("\nMedians of n turns. ratio: preforkd / theirs, the median of the turns' own ratios.\n"
           f'{os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f}.')
     return 1 if failed else 0
 

@@ -1,10 +1,11 @@
 """Echo clients that count what came back, and small words for pools in a configuration.
 
 A client connects, sends a line of its own, half-closes and reads to the end.  What came
-of it is one word: 'answered', the name of the exception, or 'no answer', 'wrong answer'.
+of it is one word: 'answered', 'no answer', 'wrong answer', or an errno's name.
 """
 import collections
 import contextlib
+import errno
 import functools
 import itertools
 import resource
@@ -65,7 +66,7 @@ def word_for(line, read):
     try:
         answer = read()
     except OSError as error:
-        return type(error).__name__
+        return errno.errorcode.get(error.errno, type(error).__name__)
     if answer == line:
         return ANSWERED
     return 'wrong answer' if answer else 'no answer'

@@ -26,6 +26,11 @@ def refuses(address):
     return True
 
 
+def changed(text, value):
+    """The same pool, with something of which its workers must know."""
+    return text.rstrip()[:-1] + f'environment = {{ "CHANGED={value}" }}\n}}\n'
+
+
 # --- storms ------------------------------------------------------------------------------
 
 def test_a_storm_of_signals_under_load_fails_no_request():
@@ -71,6 +76,16 @@ def test_ten_signals_at_once_end_in_the_state_that_the_last_file_asks_for():
                 daemon.signal(wanted)
             daemon.wait_workers(number)
         assert crowd(daemon.address('echo'), 50) == {ANSWERED: 50}
+
+
+def test_a_reload_during_a_reload_is_not_forgotten():
+    with Daemon(pool('echo', 'workers = 10')) as daemon:
+        for number in 40, 20, 30, 25, 35, 15:
+            for workers in number + 1, number:
+                daemon.write(changed(pool('echo', f'workers = {workers}'), number))
+                daemon.signal(SIGHUP)
+            daemon.wait_workers(number)
+            assert outcome(daemon.address('echo'), b'hello\n') == ANSWERED
 
 
 @pytest.mark.parametrize('last', [SIGTERM, SIGQUIT])
@@ -144,11 +159,6 @@ def test_a_graceful_stop_ends_what_outlives_the_graceful_timeout():
 
 # --- reload ------------------------------------------------------------------------------
 
-def changed(text, value):
-    """The same pool, with something of which its workers must know."""
-    return text.rstrip()[:-1] + f'environment = {{ "CHANGED={value}" }}\n}}\n'
-
-
 def test_fifty_reloads_of_which_half_change_the_pool_fail_none_of_1000_requests_a_second():
     conf = pool('echo', 'workers = 8')
     with Daemon(conf) as daemon:
@@ -182,7 +192,7 @@ def test_a_reload_touches_only_the_workers_that_it_must():
         assert new['grow'] > old['grow'] and len(new['grow']) == 5
         assert new['shrink'] < old['shrink'] and len(new['shrink']) == 2
         assert not new['change'] & old['change'] and len(new['change']) == 3
-        assert refuses(where['drop'])
+        eventually(lambda: refuses(where['drop']), 'the port of the dropped pool to be closed')
         for name in RELOADED:
             assert outcome(where[name], b'on the old port\n') == ANSWERED
         assert daemon.ask('new', b'hello\n') == b'hello\n'

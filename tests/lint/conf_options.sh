@@ -35,22 +35,25 @@ def of_source(text):
 
 
 def of_manual(text):
-    """The same of the manual: .Ss of the section, .It Ic NAME, then a line of facts."""
-    found, section = {}, None
-    lines = text.split('\n')
-    for line, following in zip(lines, lines[1:] + ['']):
-        heading = re.match(r'\.Ss (?:The (\w+) section|(Global) options|(Pool) options)', line)
-        if line.startswith('.S'):
-            section = heading and next(filter(None, heading.groups())).lower()
+    """The same of the manual: .Ss names the section, .It Ic the option, and .Pq behind one or
+    more of these has the facts."""
+    found, section, waiting = {}, None, []
+    for line in text.split('\n'):
+        heading = re.match(r'\.Ss (?:The (\w+) section|(Global|Pool) options)', line)
         item = re.match(r'\.It Ic (\w+) =', line)
-        if not item or not section:
-            continue
-        facts = re.match(r'\.Pq (?:default (\S+?)|no default) ; (.*)', following)
-        if not facts:
-            sys.exit(f'man: {item[1]}: no line ".Pq default VALUE ; ..." behind it')
-        if (section, item[1]) in found:
-            sys.exit(f'man: {item[1]} stands twice in section {section}')
-        found[section, item[1]] = (facts[1], facts[2])
+        facts = re.match(r'\.Pq (?:default (\S+)|required|unset|inherited); (.*)', line)
+        if heading:
+            section = (heading[1] or heading[2]).lower()
+        elif item:
+            waiting.append((section, item[1]))
+        elif waiting and not facts:
+            sys.exit(f'the manual: {waiting[-1][1]}: no line ".Pq default VALUE; ..." behind it')
+        else:
+            for key in waiting:
+                if key in found:
+                    sys.exit(f'the manual: {key[0]}: {key[1]} stands twice')
+                found[key] = (facts[1], facts[2])
+            waiting = []
     return found
 
 

@@ -7,7 +7,7 @@
 rows=$(awk '
 	/^libpreforkd_a_SOURCES/ { reading = 1; next }
 	reading { for (i = 1; i <= NF; i++) if ($i != "\\") print $i, NR; reading = /\\$/ }
-	END { print "src/main.c", NR }' Makefile.am)
+	END { print "src/main.c", NR }' Makefile.am | tr '\n' ' ')
 files=$(find src -name '*.[ch]' | LC_ALL=C sort)
 
 # FILE HEADER, where HEADER is a path of the project.

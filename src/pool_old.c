@@ -1,0 +1,90 @@
+#include "pool_old.h"
+
+#include "pool_slots.h"
+
+/* How long a listener that ends waits for handshakes that have begun. */
+#define HANDSHAKE_MS	  2000
+#define HANDSHAKE_LOOK_MS 50
+
+void
+pool_old_add(struct pool *pool, struct generation *gen, enum generation_phase phase, int64_t now)
+{
+	gen->phase = phase;
+	gen->next = pool->old;
+	pool->old = gen;
+	if (phase == GENERATION_FINISHING) {
+		listener_finish(gen->listener);
+		gen->finish_by = now + HANDSHAKE_MS;
+	}
+	for (size_t i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].gen == gen)
+			pool_slots_drain(pool, &pool->slots[i], now);
+}
+
+enum generation_phase
+pool_old_phase(const struct generation *gen)
+{
+	return gen->listener->users > 1 ? GENERATION_RETIRING : GENERATION_FINISHING;
+}
+
+/* A listener that ends may still have a queue, and nobody left to accept it. */
+static void
+empty_queue(struct pool *pool, struct generation *gen, int queue, int64_t now)
+{
+	int may = (int)gen->conf->max_workers - (int)gen->workers;
+
+	for (int n = queue < may ? queue : may; n > 0; n--)
+		if (pool_slots_spawn(pool, gen, SLOT_DRAINING, now) < 0)
+			return;
+}
+
+/* Its queue is empty, so clients are better refused, while the last workers are busy. */
+static void
+close_listener(struct pool *pool, struct generation *gen)
+{
+	for (size_t i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].gen == gen)
+			pool_slots_retire(pool, &pool->slots[i]);
+	listener_release(gen->listener);
+	gen->listener = NULL;
+}
+
+/* Everything that a client believes to be connected is accepted, or may still come. */
+static void
+finish_generation(struct pool *pool, struct generation *gen, int64_t now, int64_t *look_at)
+{
+	bool in_time = now < gen->finish_by;
+	int queue = pool->ops->queue(gen->listener);
+
+	if (queue > 0 && (!gen->emptied || in_time)) {
+		gen->emptied = false;
+		empty_queue(pool, gen, queue, now);
+		if (gen->workers == 0)
+			pool_slots_earliest(look_at, pool->policy.next_try);
+	} else if (in_time && pool->ops->handshakes(gen->listener) > 0) {
+		pool_slots_earliest(look_at, now + HANDSHAKE_LOOK_MS);
+	} else if (gen->emptied || gen->workers == 0) {
+		close_listener(pool, gen);
+	}
+}
+
+/* Old generations whose last worker is gone go too. */
+void
+pool_old_sweep(struct pool *pool, int64_t now, int64_t *look_at)
+{
+	struct generation **at = &pool->old;
+
+	while (*at) {
+		struct generation *gen = *at;
+		bool finishing = gen->phase == GENERATION_FINISHING && !pool->fast;
+
+		if (finishing && gen->listener)
+			finish_generation(pool, gen, now, look_at);
+		if (gen->workers > 0 || (finishing && gen->listener)) {
+			at = &gen->next;
+			continue;
+		}
+		*at = gen->next;
+		generation_free(gen);
+	}
+}
