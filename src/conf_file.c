@@ -33,6 +33,7 @@ conf_file_read(const char *path, const char *tail, size_t *len, char **err)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	char *text = NULL;
 	struct stat st;
+	size_t size;
 	ssize_t n;
 
 	*len = 0;
@@ -46,8 +47,9 @@ conf_file_read(const char *path, const char *tail, size_t *len, char **err)
 	}
 	if (check_trusted(&st, path, err) < 0)
 		goto out;
-	text = util_calloc(1, FILE_MAX_BYTES + strlen(tail) + 1);
-	while ((n = read(fd, text + *len, FILE_MAX_BYTES - *len)) > 0)
+	size = (size_t)st.st_size;
+	text = util_calloc(1, size + strlen(tail) + 1);
+	while ((n = read(fd, text + *len, size - *len)) > 0)
 		*len += (size_t)n;
 	if (n < 0)
 		util_fail(err, "%s: %s", path, strerror(errno));

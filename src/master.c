@@ -253,6 +253,7 @@ static int
 start(char **err)
 {
 	struct conf *conf;
+	char *title;
 
 	if (open_events(err) < 0)
 		return -1;
@@ -264,7 +265,9 @@ start(char **err)
 		return -1;
 	}
 	conf_free(conf);
-	title_set("preforkd: master %s", master.options.file);
+	title = util_format("preforkd: master %s", master.options.file);
+	title_set(title);
+	free(title);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	master_reload_begin();
 	master_settle();

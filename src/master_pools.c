@@ -24,7 +24,7 @@ static pid_t
 spawn(struct pool *pool, struct generation *gen, size_t slot)
 {
 	struct worker worker = {
-		.gen = gen, .pool = pool->name, .pool_id = pool->id,
+		.gen = gen, .pool = pool->name, .title = pool->title, .pool_id = pool->id,
 		.scoreboard = pool->scoreboard, .slot = slot,
 		.control_fd = master.control_fds[1], .master = getpid(),
 	};

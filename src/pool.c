@@ -19,11 +19,13 @@ pool_new(const char *name, const struct pool_ops *ops)
 	struct pool *pool = util_calloc(1, sizeof(*pool));
 
 	pool->name = util_strdup(name);
+	pool->title = util_format("preforkd: pool %s", name);
 	pool->id = ++last_id;
 	pool->ops = ops;
 	pool->scoreboard = scoreboard_new(CONF_MAX_WORKERS);
 	if (!pool->scoreboard) {
 		log_error("pool %s: cannot map the scoreboard: %s", name, strerror(errno));
+		free(pool->title);
 		free(pool->name);
 		free(pool);
 		return NULL;
@@ -53,6 +55,7 @@ pool_free(struct pool *pool)
 	scoreboard_free(pool->scoreboard, CONF_MAX_WORKERS);
 	free(pool->trial_error);
 	free(pool->slots);
+	free(pool->title);
 	free(pool->name);
 	free(pool);
 }

@@ -49,13 +49,13 @@ struct pool_ops {
 };
 
 struct pool {
-	char *name;
+	char *name, *title; /* title: of its workers, ready to be copied */
 	uint32_t id; /* unique among all pools that ever were */
 	const struct pool_ops *ops;
 	void *owner; /* the master's own record of it */
 	struct scoreboard *scoreboard;
 	struct slot *slots;
-	size_t nslots; /* as many were ever used at once */
+	size_t nslots, capacity; /* nslots: as many were ever used at once */
 	unsigned counts[SLOT_STATES];
 
 	struct generation *current, *trial, *old; /* old: a list */

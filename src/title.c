@@ -1,7 +1,7 @@
 #include "title.h"
 
-#include <stdarg.h>
-#include <stdio.h>
+#include "util.h"
+
 #include <string.h>
 #include <unistd.h>
 
@@ -36,16 +36,14 @@ title_init(int argc, char **argv)
 }
 
 void
-title_set(const char *fmt, ...)
+title_set(const char *title)
 {
-	va_list ap;
-	int len;
+	size_t len = strlen(title);
 
 	if (area.size == 0)
 		return;
-	va_start(ap, fmt);
-	len = vsnprintf(area.begin, area.size, fmt, ap);
-	va_end(ap);
-	if (len >= 0 && (size_t)len < area.size)
-		memset(area.begin + len, 0, area.size - (size_t)len);
+	if (len >= area.size)
+		len = area.size - 1;
+	memcpy(area.begin, title, len);
+	memset(area.begin + len, 0, area.size - len);
 }

@@ -4,8 +4,6 @@
 #ifndef PREFORKD_TITLE_H
 #define PREFORKD_TITLE_H
 
-#include "util.h"
-
 /*
  * Once, first thing in main(): the memory of the arguments and the environment becomes
  * the title's, and the environment moves to the heap.  argv stays readable until the
@@ -13,7 +11,10 @@
  */
 void title_init(int argc, char **argv);
 
-/* Cut if it is longer than arguments and environment were. */
-void title_set(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/*
+ * Cut if it is longer than arguments and environment were.  It only copies: a worker
+ * that formatted its title would touch pages that it shares with the master.
+ */
+void title_set(const char *title);
 
 #endif

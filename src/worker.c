@@ -124,7 +124,7 @@ keep_descriptors(void)
 static int
 set_title(void)
 {
-	title_set("preforkd: pool %s", self.worker->pool);
+	title_set(self.worker->title);
 	return 0;
 }
 

@@ -25,7 +25,7 @@ enum worker_exit {
 
 struct worker {
 	const struct generation *gen;
-	const char *pool;
+	const char *pool, *title;
 	uint32_t pool_id;
 	struct scoreboard *scoreboard;
 	size_t slot;

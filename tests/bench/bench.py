@@ -148,7 +148,8 @@ class Row(collections.namedtuple('Row', 'name unit figure ours others goal', def
         """The median of the ratios that the rounds had; None when one side has no figures."""
         if self.ours.trouble or other.trouble:
             return None
-        return statistics.median(a / b for a, b in zip(self.ours.values[self.figure], other.values[self.figure]))
+        mine, theirs = self.ours.values[self.figure], other.values[self.figure]
+        return statistics.median(a / b for a, b in zip(mine, theirs))
 
 
 def judged(goal, value):
@@ -171,10 +172,11 @@ def show(cells):
 
 def burst(place, rounds):
     def fresh(server, *args, times=1):
-        """A server just started, and as many bursts: names of the figures by their order."""
+        """A server just started, and one burst or two."""
         def sample():
             with server(place, *args, 'nap') as s:
-                return {('first', 'again')[i]: s.load('burst', BURST_CLIENTS)['seconds'] for i in range(times)}
+                return {name: s.load('burst', BURST_CLIENTS)['seconds']
+                        for name in ('first', 'again')[:times]}
         return sample
 
     got = interleave('burst', rounds, {
@@ -208,14 +210,18 @@ def executed(place, rounds):
                 return f'failed: {error}'
             return lambda: rate(s.load('rate', RATE_CLIENTS, EXEC_CONNECTIONS))
 
-        servers = {'preforkd': (Preforkd, fixed_pool(RATE_WORKERS)), peers.Tcpserver.title: (peers.Tcpserver,),
-                   peers.Xinetd.title: (peers.Xinetd,), 'bare accept, spawn': (Bare, RATE_WORKERS)}
+        servers = {
+            'preforkd': (Preforkd, fixed_pool(RATE_WORKERS)),
+            peers.Tcpserver.title: (peers.Tcpserver,),
+            peers.Xinetd.title: (peers.Xinetd,),
+            'bare accept, spawn': (Bare, RATE_WORKERS),
+        }
         got = interleave('exec', rounds * QUICK, {
             **{title: started(title, *server) for title, server in servers.items()},
             LIMIT: lambda: rate(place.run('spawn', RATE_CLIENTS, EXEC_CONNECTIONS, place.bin / 'hello')),
         })
     ours = got.pop('preforkd')
-    got['tcpserver'] = got['tcpserver'], at_least_times(1.05)
+    got[peers.Tcpserver.title] = got[peers.Tcpserver.title], at_least_times(1.05)
     return [Row('exec connections', per_second, 'rate', ours, got)]
 
 
@@ -275,7 +281,8 @@ def started(place, rounds):
     got = interleave('start', rounds * QUICK, {'preforkd': ours, LIMIT: bare})
     mine, limit = got['preforkd'], {LIMIT: got[LIMIT]}
     return [
-        Row(f'fork of {MANY_WORKERS:,} workers', milliseconds, 'fork', mine, limit, at_most(0.1, milliseconds)),
+        Row(f'fork of {MANY_WORKERS:,} workers', milliseconds, 'fork', mine, limit,
+            at_most(0.1, milliseconds)),
         Row('  from the start until all are ready', milliseconds, 'ready', mine, {}),
         Row("  the master's resident memory", kib, 'rss', mine, limit, at_most(4096, kib)),
         Row("  the master's proportional memory", kib, 'pss', mine, limit),

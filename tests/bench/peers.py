@@ -18,7 +18,7 @@ APACHE_MODULES = pathlib.Path('/usr/lib/apache2/modules')
 
 
 def http(path):
-    """Load options for an HTTP request: a client that ends its side early would be taken for gone."""
+    """Load options for HTTP, where a client that ends its side early is taken for gone."""
     return ('-o', '-r', f'GET {path} HTTP/1.0\r\n\r\n')
 
 

@@ -145,7 +145,8 @@ class Server:
         return lines[-1] if lines else ''
 
     def __enter__(self):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix=type(self).__name__.lower() + '.', dir=self.place.dir))
+        name = type(self).__name__.lower()
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f'{name}.', dir=self.place.dir))
         self.dir.chmod(0o755)
         try:
             self.prepare()

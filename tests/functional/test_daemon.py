@@ -180,8 +180,8 @@ def test_in_the_foreground_there_is_no_pid_file_unless_it_is_set():
 
 def test_a_pid_file_that_cannot_be_written_is_an_error():
     daemon = Daemonized(ECHO)
-    daemon.args = ['-p', str(daemon.dir / 'no/pid')]
-    assert_refuses_to_start(daemon, f'{daemon.dir}/no/pid')
+    daemon.args = ['-p', str(daemon.dir / 'no/such/pid')]
+    assert_refuses_to_start(daemon, f'{daemon.dir}/no/such/pid')
 
 
 # ---- the process ------------------------------------------------------------------------

@@ -394,6 +394,7 @@ def test_a_killed_daemon_leaves_a_socket_file_that_the_next_one_replaces():
         eventually(lambda: not any(os.path.exists(f'/proc/{pid}') for pid in workers),
                    'the end of the workers')
         assert socket_path(daemon).exists()
-        daemon.start()
+        mark = daemon.mark()
+        daemon.spawn().wait_log(r'ready: ', since=mark)
         assert daemon.ask('p', b'hello') == b'hello'
         assert len(children(daemon.pid)) == 1

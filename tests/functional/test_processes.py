@@ -170,7 +170,7 @@ def test_a_process_limit_stops_the_pool_half_way_and_500_clients_are_served():
         first = daemon.wait_workers(5)
         with held(daemon, 'echo', 12):
             daemon.wait_log('pool echo: cannot fork a worker: Resource temporarily unavailable')
-            assert len(daemon.workers()) == 15  # and the master
+            daemon.wait_workers(15)  # and the master
             assert crowd(daemon.address('echo'), 500) == {ANSWERED: 500}
             with Load(daemon.address('echo'), rate=400) as load:
                 load.wait_answered(600)  # it goes on trying meanwhile

@@ -80,11 +80,15 @@ def test_ten_signals_at_once_end_in_the_state_that_the_last_file_asks_for():
 
 def test_a_reload_during_a_reload_is_not_forgotten():
     with Daemon(pool('echo', 'workers = 10')) as daemon:
-        for number in 40, 20, 30, 25, 35, 15:
-            for workers in number + 1, number:
-                daemon.write(changed(pool('echo', f'workers = {workers}'), number))
-                daemon.signal(SIGHUP)
-            daemon.wait_workers(number)
+        for number in range(20):
+            old = daemon.workers()
+            daemon.write(changed(pool('echo', 'workers = 20'), number))
+            daemon.signal(SIGHUP)
+            for _ in paced(rate=2000, seconds=number / 2000):
+                pass  # a little later in the first reload every time
+            daemon.write(changed(pool('echo', 'workers = 10'), number))
+            daemon.signal(SIGHUP)
+            daemon.wait_replaced(old, 10)
             assert outcome(daemon.address('echo'), b'hello\n') == ANSWERED
 
 
@@ -244,20 +248,21 @@ def test_a_refused_reload_changes_nothing_and_a_good_one_after_it_does(why):
 def test_a_reload_whose_new_workers_cannot_start_is_taken_back():
     # The right to a better priority is gone: only the worker itself finds out.
     wrap = ['setpriv', '--bounding-set=-sys_nice'] if ROOT else []
-    with Daemon(two_pools('nice = 0', 2), wrap=wrap) as daemon:
-        workers = daemon.wait_workers(5)
+    with Daemon(three_pools('nice = 0', 'no', 2), wrap=wrap) as daemon:
+        workers = daemon.wait_workers(8)
         with Load(daemon.address('echo'), rate=300) as load:
-            daemon.reload(two_pools('nice = -5', 4), expect='refused')
+            daemon.reload(three_pools('nice = -5', 'yes', 4), expect='refused')
             load.wait_answered(100)
         assert load.failures == {}
-        daemon.wait_workers(5)
+        daemon.wait_workers(8)
         assert daemon.workers() == workers
-        daemon.reload(two_pools('nice = 5', 2))
-        daemon.wait_replaced(set(workers) - set(daemon.workers('resized')), 5)
+        daemon.reload(three_pools('nice = 5', 'yes', 2))
+        daemon.wait_replaced(set(workers) - set(daemon.workers('resized')), 8)
 
 
-def two_pools(nice, resized):
-    return pool('echo', 'workers = 3', nice) + pool('resized', f'workers = {resized}')
+def three_pools(nice, value, resized):
+    return (pool('echo', 'workers = 3', nice) + changed(pool('ready', 'workers = 3'), value)
+            + pool('resized', f'workers = {resized}'))
 
 
 def test_a_changed_listen_address_leaves_nobody_behind_in_the_old_queue():
