@@ -135,6 +135,26 @@ address_equal(const struct address *a, const struct address *b)
 	return same_kind && a->len == b->len && memcmp(&a->sa, &b->sa, a->len) == 0;
 }
 
+bool
+address_same_port(const struct address *a, const struct address *b)
+{
+	return port_of(a) != 0 && port_of(a) == port_of(b);
+}
+
+static bool
+is_any(const struct sockaddr *sa)
+{
+	if (sa->sa_family == AF_INET)
+		return ((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr == INADDR_ANY;
+	return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr);
+}
+
+bool
+address_is_wildcard(const struct address *a)
+{
+	return a->sa.ss_family != AF_UNIX && is_any((const struct sockaddr *)&a->sa);
+}
+
 static const struct in_addr *
 mapped_ipv4(const struct sockaddr_in6 *sin6)
 {
@@ -166,14 +186,6 @@ address_split(const struct sockaddr *sa, char host[ADDRESS_TEXT_BYTES], char por
 		inet_ntop(AF_INET6, &sin6->sin6_addr, host, ADDRESS_TEXT_BYTES);
 	snprintf(port, 8, "%u", ntohs(number));
 	return true;
-}
-
-static bool
-is_any(const struct sockaddr *sa)
-{
-	if (sa->sa_family == AF_INET)
-		return ((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr == INADDR_ANY;
-	return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr);
 }
 
 char *

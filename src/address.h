@@ -25,6 +25,10 @@ int address_parse(const char *text, struct address *out, char **err);
 /* The same socket would be bound (or one of the two would be refused). */
 bool address_equal(const struct address *a, const struct address *b);
 
+/* The same TCP port, not 0, on whatever address; and: all addresses of its family. */
+bool address_same_port(const struct address *a, const struct address *b);
+bool address_is_wildcard(const struct address *a);
+
 /*
  * "127.0.0.1:80", "[::1]:80", "*:80" (any address), "/path", "@name".  An IPv4 address
  * in IPv6 clothes is shown as IPv4.  Unnamed Unix sockets are "unix".  Returns buf.

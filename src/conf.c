@@ -221,6 +221,13 @@ conf_set(void *base, const struct conf_option *o, const char *text, char **err)
 	return -1;
 }
 
+void
+conf_set_empty(void *base, const struct conf_option *o)
+{
+	if (is_list(o) && !*list_at(base, o))
+		*list_at(base, o) = util_calloc(1, sizeof(char *));
+}
+
 static void
 set_defaults(void *base, const struct conf_section *section)
 {
@@ -312,7 +319,7 @@ values_equal(const void *a, const void *b, const struct conf_option *o)
 		char **x = *list_at(a, o), **y = *list_at(b, o);
 		size_t n = util_list_len(x);
 
-		if (n != util_list_len(y))
+		if (!x != !y || n != util_list_len(y))
 			return false;
 		for (size_t i = 0; i < n; i++)
 			if (strcmp(x[i], y[i]) != 0)

@@ -158,6 +158,9 @@ struct conf_pool *conf_find_pool(const struct conf *conf, const char *name);
  */
 int conf_set(void *base, const struct conf_option *option, const char *text, char **err);
 
+/* An empty list, which differs from one that was never set. */
+void conf_set_empty(void *base, const struct conf_option *option);
+
 /* The position of a name in a section's table, or -1. */
 int conf_option_index(const struct conf_section *section, const char *name);
 

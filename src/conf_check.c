@@ -117,7 +117,8 @@ check_sections(const struct conf_pool *pool, char **err)
 		free(text);
 		return -1;
 	}
-	if (pool->service == CONF_SERVICE_EXEC && !pool->exec.command)
+	if (pool->service == CONF_SERVICE_EXEC &&
+	    util_list_len(pool->exec.command) == 0)
 		return fail_option(err, pool, "service",
 				   "service \"exec\" needs a program: "
 				   "exec { command = { \"/path/to/program\", \"argument\" } }");

@@ -70,18 +70,22 @@ distance(const char *a, const char *b)
 	return row[lb];
 }
 
-static void
-report_unknown(const cfg_t *cfg, const char *name)
+/* Where an option of that name is known, in words; or what may have been meant. */
+static char *
+hint_for(const struct conf_section *section, const char *name)
 {
-	const struct conf_section *section = section_of(cfg);
-	const char *guess = NULL, *hint = "";
+	const char *guess = section == &conf_global_section && distance(name, "pool") < 3 ? "pool" :
+											    NULL;
 	size_t best = 3;
 
-	if (strcmp(name, SENTINEL) == 0) {
-		util_fail(parsing.err, "%s: the file ends inside a section: } is missing",
-			  parsing.file);
-		return;
-	}
+	if (section != &conf_global_section && conf_option_index(&conf_global_section, name) >= 0)
+		return util_strdup("; it belongs outside of all sections");
+	if (section != &conf_pool_section && conf_option_index(&conf_pool_section, name) >= 0)
+		return util_strdup("; it belongs directly inside pool \"...\" { }");
+	for (size_t i = 0; i < CONF_SERVICES; i++)
+		if (section != &conf_service_sections[i] &&
+		    conf_option_index(&conf_service_sections[i], name) >= 0)
+			return util_format("; it belongs inside %s { }", conf_service_names[i]);
 	for (size_t i = 0; i < section->n; i++) {
 		size_t d = distance(name, section->options[i].name);
 
@@ -90,16 +94,29 @@ report_unknown(const cfg_t *cfg, const char *name)
 			guess = section->options[i].name;
 		}
 	}
-	if (section != &conf_pool_section && conf_option_index(&conf_pool_section, name) >= 0)
-		hint = "; it belongs directly inside pool \"...\" { }";
-	else if (section != &conf_global_section && conf_option_index(&conf_global_section, name) >= 0)
-		hint = "; it belongs outside of all sections";
-	if (hint[0] != 0)
-		guess = NULL;
-	util_fail(parsing.err, "%s:%d: unknown option \"%s\"%s%s%s%s%s%s%s", parsing.file, cfg->line,
-		  name, section->name ? " in section " : "", section->name ? section->name : "",
-		  cfg->title ? " \"" : "", cfg->title ? cfg->title : "", cfg->title ? "\"" : "",
-		  guess ? ": did you mean " : hint, guess ? guess : "");
+	return guess ? util_format(": did you mean %s", guess) : util_strdup("");
+}
+
+static void
+report_unknown(const cfg_t *cfg, const char *name)
+{
+	const struct conf_section *section = section_of(cfg);
+	char *hint, *where;
+
+	if (strcmp(name, SENTINEL) == 0) {
+		util_fail(parsing.err, "%s: the file ends inside a section: } is missing",
+			  parsing.file);
+		return;
+	}
+	hint = hint_for(section, name);
+	if (cfg->title)
+		where = util_format(" in %s \"%s\"", cfg->name, cfg->title);
+	else
+		where = section->name ? util_format(" in section %s", section->name) : util_strdup("");
+	util_fail(parsing.err, "%s:%d: unknown option \"%s\"%s%s", parsing.file, cfg->line, name, where,
+		  hint);
+	free(where);
+	free(hint);
 }
 
 /* libconfuse's own complaints: unknown names and syntax. */
@@ -112,6 +129,8 @@ report(cfg_t *cfg, const char *fmt, va_list ap)
 		report_unknown(cfg, va_arg(ap, const char *));
 		return;
 	}
+	if (strncmp(fmt, "found duplicate title", 21) == 0)
+		fmt = "pool \"%s\" is defined twice";
 	vsnprintf(text, sizeof(text), fmt, ap);
 	if (strstr(text, SENTINEL))
 		snprintf(text, sizeof(text), "the file ends in the middle of an option");
@@ -199,6 +218,10 @@ take_options(cfg_t *cfg, const struct conf_section *section, void *base, struct 
 		const struct parsed_option *seen = find_seen(opt);
 		char *err = NULL;
 
+		if (!seen && (opt->flags & CFGF_MODIFIED)) {
+			set[i] = (struct conf_where){ .file = file, .line = cfg->line };
+			conf_set_empty(base, &section->options[i]);
+		}
 		if (!seen)
 			continue;
 		set[i] = (struct conf_where){ .file = file, .line = seen->line };

@@ -56,10 +56,11 @@ resolve_identity(struct generation *gen, char **err)
 	const struct conf_pool *conf = gen->conf;
 	char *why = NULL;
 	bool ignored;
+	int result = identity_resolve(&gen->id, conf->user, conf->group,
+				      conf->supplementary_groups, &ignored, &why);
 
-	if (identity_resolve(&gen->id, conf->user, conf->group, conf->supplementary_groups, &ignored,
-			     &why) < 0)
-		return fail_option(conf, strstr(why, "group") ? "group" : "user", why, err);
+	if (result < 0)
+		return fail_option(conf, result == -1 ? "user" : "group", why, err);
 	if (gen->id.change && gen->id.uid == 0)
 		log_warn("pool %s: its workers run as root: a fault in them is a fault of root's",
 			 conf->name);

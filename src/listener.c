@@ -282,7 +282,10 @@ change_file(const struct listener *l)
 			 l->name);
 	} else {
 		snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-		if (chmod(proc, o->mode) < 0 || chown(proc, o->owner, o->group) < 0)
+		/* Without the option it is ours again, as at a start. */
+		if (chmod(proc, o->mode) < 0 ||
+		    chown(proc, o->owner == (uid_t)-1 ? geteuid() : o->owner,
+			  o->group == (gid_t)-1 ? getegid() : o->group) < 0)
 			log_warn("%s: cannot change mode and owner: %s", l->name, strerror(errno));
 	}
 	if (fd >= 0)

@@ -26,6 +26,7 @@ struct log_shared {
 struct log_handover {
 	enum log_kind kind;
 	int facility;
+	int level;
 };
 
 /* A message of the channel with its one descriptor, laid out for sendmsg and recvmsg. */
@@ -126,6 +127,12 @@ syslog_connect(void)
 	return fd;
 }
 
+static int
+fail_open(const char *path, char **err)
+{
+	return util_fail(err, "cannot open the log %s: %s", path, strerror(errno));
+}
+
 int
 log_prepare(const struct log_target *target, char **err)
 {
@@ -137,14 +144,13 @@ log_prepare(const struct log_target *target, char **err)
 	case LOG_TO_FILE:
 		fd = open(target->path,
 			  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
-		if (fd < 0)
-			util_fail(err, "cannot open the log %s: %s", target->path, strerror(errno));
-		return fd;
+		return fd < 0 ? fail_open(target->path, err) : fd;
 	case LOG_TO_SYSLOG:
 		fd = syslog_connect();
 		if (fd < 0)
-			util_fail(err, "cannot reach syslog at %s: %s", SYSLOG_SOCKET,
-				  strerror(errno));
+			util_fail(err, "cannot reach syslog at %s: %s; start a syslogd, or write "
+				       "log = \"/a/file\"",
+				  SYSLOG_SOCKET, strerror(errno));
 		return fd;
 	}
 	return -1;
@@ -184,6 +190,7 @@ channel_offer(int fd)
 		;
 	m.handover.kind = self.kind;
 	m.handover.facility = self.facility;
+	m.handover.level = self.level;
 	cmsg = CMSG_FIRSTHDR(&m.msg);
 	cmsg->cmsg_level = SOL_SOCKET;
 	cmsg->cmsg_type = SCM_RIGHTS;
@@ -192,6 +199,37 @@ channel_offer(int fd)
 	if (sendmsg(self.channel[1], &m.msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		log_error("cannot hand the log to the workers: %s", strerror(errno));
 	self.generation = atomic_fetch_add(&self.shared->generation, 1) + 1;
+}
+
+/* A worker's side of channel_offer(). */
+static void
+channel_take(void)
+{
+	unsigned newest = atomic_load_explicit(&self.shared->generation, memory_order_relaxed);
+	struct log_message m;
+	struct cmsghdr *cmsg;
+	int fd;
+
+	if (newest == self.generation)
+		return;
+	message_init(&m);
+	if (recvmsg(self.channel[0], &m.msg, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC) !=
+	    (ssize_t)sizeof(m.handover))
+		return;
+	cmsg = CMSG_FIRSTHDR(&m.msg);
+	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS || cmsg->cmsg_len != CMSG_LEN(sizeof(int)))
+		return;
+	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
+	if (self.fd != STDERR_FILENO)
+		dup3(fd, self.fd, O_CLOEXEC); /* the same number: a worker's set never changes */
+	else if (m.handover.kind != LOG_TO_STDERR)
+		self.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	close(fd);
+	self.level = m.handover.level;
+	self.kind = m.handover.kind;
+	self.facility = m.handover.facility;
+	self.may_stall = self.kind == LOG_TO_STDERR && !is_regular(self.fd);
+	self.generation = newest;
 }
 
 void
@@ -208,6 +246,31 @@ log_adopt(const struct log_target *target, int fd)
 	self.fd = fd;
 	self.may_stall = target->kind == LOG_TO_STDERR && !is_regular(fd);
 	channel_offer(fd);
+}
+
+/* Would log_prepare() succeed?  Without making the file. */
+int
+log_check(const struct log_target *target, char **err)
+{
+	char *dir, *slash;
+	int fd, result;
+
+	if (target->kind != LOG_TO_FILE) {
+		fd = log_prepare(target, err);
+		if (fd > STDERR_FILENO)
+			close(fd);
+		return fd < 0 ? -1 : 0;
+	}
+	if (access(target->path, F_OK) == 0)
+		result = access(target->path, W_OK);
+	else {
+		dir = util_strdup(target->path);
+		slash = strrchr(dir, '/');
+		slash[slash == dir] = '\0';
+		result = access(dir, W_OK | X_OK);
+		free(dir);
+	}
+	return result < 0 ? fail_open(target->path, err) : 0;
 }
 
 int
@@ -228,12 +291,18 @@ log_reopen(char **err)
 void
 log_set_level(int level)
 {
+	if (level == self.level)
+		return;
 	self.level = level;
+	if (self.shared)
+		channel_offer(self.fd);
 }
 
 bool
 log_enabled(int level)
 {
+	if (self.shared)
+		channel_take();
 	return level <= self.level;
 }
 
@@ -261,37 +330,6 @@ log_moved(int fd, int channel_fd)
 	self.fd = fd;
 	self.channel[0] = channel_fd;
 	self.channel[1] = -1;
-}
-
-/* A worker's side of channel_offer(). */
-static void
-channel_take(void)
-{
-	unsigned newest = atomic_load_explicit(&self.shared->generation, memory_order_relaxed);
-	struct log_message m;
-	struct cmsghdr *cmsg;
-	int fd;
-
-	if (newest == self.generation)
-		return;
-	message_init(&m);
-	if (recvmsg(self.channel[0], &m.msg, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC) !=
-	    (ssize_t)sizeof(m.handover))
-		return;
-	cmsg = CMSG_FIRSTHDR(&m.msg);
-	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS || cmsg->cmsg_len != CMSG_LEN(sizeof(int)))
-		return;
-	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
-	if (self.fd != STDERR_FILENO) {
-		dup3(fd, self.fd, O_CLOEXEC); /* the same number: a worker's set never changes */
-		close(fd);
-	} else {
-		self.fd = fd;
-	}
-	self.kind = m.handover.kind;
-	self.facility = m.handover.facility;
-	self.may_stall = self.kind == LOG_TO_STDERR && !is_regular(self.fd);
-	self.generation = newest;
 }
 
 static const char *
@@ -380,8 +418,6 @@ log_write(int level, const char *fmt, ...)
 
 	if (!log_enabled(level))
 		return;
-	if (self.shared)
-		channel_take();
 	va_start(ap, fmt);
 	len = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);

@@ -37,14 +37,17 @@ void log_start(const char *ident);
 /*
  * Opening is split so that a reload can fail before it changes anything.
  * log_prepare() returns a descriptor for the target (2 for stderr) or -1 with *err;
- * log_adopt() takes it over, for this process and for all workers.
+ * log_adopt() takes it over, for this process and for all workers.  log_check() only
+ * tells whether log_prepare() would succeed.
  */
 int log_prepare(const struct log_target *target, char **err);
+int log_check(const struct log_target *target, char **err);
 void log_adopt(const struct log_target *target, int fd);
 
 /* Opens the file of the present target again (after a rotation); -1 with *err. */
 int log_reopen(char **err);
 
+/* Workers that run follow, too. */
 void log_set_level(int level);
 bool log_enabled(int level);
 

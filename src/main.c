@@ -111,11 +111,11 @@ absolute(const char *path)
 }
 
 static int
-check(const char *file)
+check(const char *file, bool foreground)
 {
 	char *err = NULL;
 
-	if (reload_check(file, &err) == 0) {
+	if (reload_check(file, foreground, &err) == 0) {
 		fprintf(stderr, "preforkd: %s is valid\n", file);
 		return 0;
 	}
@@ -204,7 +204,7 @@ main(int argc, char **argv)
 	clean_inheritance();
 	log_start("preforkd");
 	if (line.check)
-		status = check(file);
+		status = check(file, line.foreground);
 	else if (line.dump)
 		status = dump(file);
 	else

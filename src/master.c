@@ -21,9 +21,10 @@ struct master master = { .control_fds = { -1, -1 }, .pid_fd = -1, .gate = -1, .l
 static void
 log_served(const struct pool *pool)
 {
-	log_notice("pool %s: stopped after %" PRIu64 " connections and %" PRIu64
-		   " workers that died",
-		   pool->name, pool->accepted, pool->crashes);
+	log_notice("pool %s: stopped after %" PRIu64 " connection%s; %" PRIu64
+		   " worker%s died unasked",
+		   pool->name, pool->accepted, util_plural(pool->accepted), pool->crashes,
+		   util_plural(pool->crashes));
 }
 
 /* Pools that were dropped, or that the whole stop waits for. */
@@ -66,8 +67,8 @@ master_ready(void)
 		free(err);
 	}
 	master.state = MASTER_RUNNING;
-	log_notice("ready: %zu pool%s, %u worker%s", master.npools, master.npools == 1 ? "" : "s",
-		   workers, workers == 1 ? "" : "s");
+	log_notice("ready: %zu pool%s, %u worker%s", master.npools, util_plural(master.npools),
+		   workers, util_plural(workers));
 	if (master.options.ready_fd < 0)
 		return;
 	log_copy_to_stderr(false);

@@ -81,11 +81,12 @@ static int
 open_log(char **err)
 {
 	const char *now = master.conf ? master.conf->log : NULL;
+	char *why = NULL;
 
 	if (master.options.foreground || (now && strcmp(now, master.plan->conf->log) == 0))
 		return 0;
-	master.log_fd = log_prepare(&master.plan->log, err);
-	return master.log_fd < 0 ? -1 : 0;
+	master.log_fd = log_prepare(&master.plan->log, &why);
+	return master.log_fd < 0 ? reload_fail_log(master.plan->conf, why, err) : 0;
 }
 
 static void

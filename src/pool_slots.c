@@ -237,14 +237,14 @@ log_end(struct pool *pool, const struct slot *slot, const char *end, bool expect
 	unsigned held_back = 0;
 
 	if (expected) {
-		log_info("pool %s: worker %d %s after %" PRId64 ".%" PRId64 "s, %" PRIu64 " requests",
-			 pool->name, (int)slot->pid, end, age / 1000, age % 1000 / 100, requests);
+		log_info("pool %s: worker %d %s after %" PRId64 ".%" PRId64 "s, %" PRIu64 " request%s",
+			 pool->name, (int)slot->pid, end, age / 1000, age % 1000 / 100, requests, util_plural(requests));
 		return;
 	}
 	if (early && !log_limit_pass(&pool->death_limit, EARLY_DEATH_LOG_MS, &held_back))
 		return;
-	log_warn("pool %s: worker %d %s after %" PRId64 ".%" PRId64 "s, %" PRIu64 " requests",
-		 pool->name, (int)slot->pid, end, age / 1000, age % 1000 / 100, requests);
+	log_warn("pool %s: worker %d %s after %" PRId64 ".%" PRId64 "s, %" PRIu64 " request%s",
+		 pool->name, (int)slot->pid, end, age / 1000, age % 1000 / 100, requests, util_plural(requests));
 }
 
 static void

@@ -139,9 +139,9 @@ identity_resolve(struct identity *id, const char *user, const char *group,
 	}
 	take_passwd(id, pw, user);
 	if (group && privs_group(group, &id->gid, err) < 0)
-		return -1;
+		return -2;
 	if (supplementary)
-		return take_listed_groups(id, supplementary, err);
+		return take_listed_groups(id, supplementary, err) < 0 ? -2 : 0;
 	take_member_groups(id);
 	return 0;
 }

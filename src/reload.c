@@ -17,6 +17,15 @@ fail_listen(const struct conf_pool *conf, char *why, char **err)
 	return -1;
 }
 
+static bool
+is_wildcard_for(const struct generation *wild, const struct generation *other)
+{
+	if (!address_is_wildcard(&wild->address))
+		return false;
+	return wild->address.sa.ss_family == other->address.sa.ss_family ||
+	       (wild->address.sa.ss_family == AF_INET6 && !wild->listen.ipv6only);
+}
+
 /* Two pools cannot accept on one address: who would get a connection? */
 static int
 check_addresses(const struct reload_plan *plan, size_t i, char **err)
@@ -26,7 +35,9 @@ check_addresses(const struct reload_plan *plan, size_t i, char **err)
 	for (size_t k = 0; k < i; k++) {
 		const struct generation *other = plan->entries[k].gen;
 
-		if (address_equal(&gen->address, &other->address))
+		if (address_equal(&gen->address, &other->address) ||
+		    (address_same_port(&gen->address, &other->address) &&
+		     (is_wildcard_for(gen, other) || is_wildcard_for(other, gen))))
 			return fail_listen(gen->conf,
 					   util_format("pool \"%s\" (%s:%d) has the same address",
 						       other->conf->name, other->conf->where.file,
@@ -36,18 +47,27 @@ check_addresses(const struct reload_plan *plan, size_t i, char **err)
 	return 0;
 }
 
+int
+reload_fail_log(const struct conf *conf, char *why, char **err)
+{
+	struct conf_where where = conf->set[conf_option_index(&conf_global_section, "log")];
+
+	if (where.file)
+		util_fail(err, "%s:%d: log: %s", where.file, where.line, why);
+	else
+		util_fail(err, "%s: log: %s", conf->files[0], why);
+	free(why);
+	return -1;
+}
+
 static int
 check_log(struct reload_plan *plan, char **err)
 {
-	struct conf_where where =
-		plan->conf->set[conf_option_index(&conf_global_section, "log")];
 	char *why = NULL;
 
-	if (log_target_parse(plan->conf->log, &plan->log, &why) == 0)
-		return 0;
-	util_fail(err, "%s:%d: log: %s", where.file, where.line, why);
-	free(why);
-	return -1;
+	if (log_target_parse(plan->conf->log, &plan->log, &why) < 0)
+		return reload_fail_log(plan->conf, why, err);
+	return 0;
 }
 
 /* The file, and all of it that can be judged without opening a socket. */
@@ -200,10 +220,13 @@ runs_this_file(pid_t pid, const char *file)
 }
 
 int
-reload_check(const char *file, char **err)
+reload_check(const char *file, bool foreground, char **err)
 {
 	struct reload_plan *plan = read_plan(file, err);
+	char *log_why = NULL;
 
+	if (plan && !foreground && log_check(&plan->log, &log_why) < 0)
+		reload_fail_log(plan->conf, log_why, err);
 	for (size_t i = 0; plan && !*err && i < plan->n; i++) {
 		const struct generation *gen = plan->entries[i].gen;
 		char *why = NULL;

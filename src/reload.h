@@ -34,7 +34,13 @@ struct reload_plan *reload_plan(const char *file, struct pool *const *pools, siz
 				char **err);
 void reload_free(struct reload_plan *plan);
 
-/* For -t: the verdict that a reload, or a start, would come to.  -1 with *err. */
-int reload_check(const char *file, char **err);
+/*
+ * For -t: the verdict that a reload, or a start, would come to; in the foreground the
+ * log is stderr, whatever the file says.  -1 with *err.
+ */
+int reload_check(const char *file, bool foreground, char **err);
+
+/* Puts the place of the log option before why, which is freed; returns -1. */
+int reload_fail_log(const struct conf *conf, char *why, char **err);
 
 #endif

@@ -29,6 +29,13 @@ util_max(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+/* "s" unless it is one. */
+static inline const char *
+util_plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 /*
  * Sets *err to a formatted text (the first error stays; later calls keep it) and
  * returns -1, so that a check can end with "return util_fail(err, ...)".

@@ -7,6 +7,7 @@
 #include "address.h"
 #include "child.h"
 #include "exec_env.h"
+#include "exec_prepare.h"
 #include "session.h"
 
 #include <errno.h>
@@ -14,10 +15,8 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,12 +31,6 @@
 #define STDERR_LINE_BYTES 1024
 #define STDERR_READS	  64 /* at once, so that a flood does not hide the program's end */
 
-struct exec_prepared {
-	char *path;
-	char **argv;
-	char **environment;
-};
-
 static struct {
 	const struct service_setup *setup;
 	const struct exec_prepared *prepared;
@@ -47,91 +40,6 @@ static struct {
 	sigset_t mask;	    /* of the worker while it accepts, and of the program */
 	volatile pid_t pid; /* of the program that runs, or 0 */
 } self = { .stderr_read = -1, .stderr_write = -1 };
-
-static bool
-is_program(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111);
-}
-
-/* A name without a slash is looked for in the PATH that the program will have. */
-static char *
-find_program(const struct conf_pool *conf, const char *name, char *const *environment)
-{
-	const char *dirs = exec_env_get(environment, "PATH");
-
-	if (strchr(name, '/'))
-		return util_strdup(name);
-	while (dirs && *dirs) {
-		size_t len = strcspn(dirs, ":");
-		char *inside = util_format("%.*s/%s", (int)len, dirs, name);
-		char *outside = util_format("%s%s", conf->chroot ? conf->chroot : "", inside);
-		bool found = len > 0 && is_program(outside);
-
-		free(outside);
-		if (found)
-			return inside;
-		free(inside);
-		dirs += len + (dirs[len] == ':');
-	}
-	return NULL;
-}
-
-static int
-check_program(const struct conf_pool *conf, const struct identity *id, const char *path, char **err)
-{
-	char *why = NULL, *outside = util_format("%s%s", conf->chroot ? conf->chroot : "", path);
-	struct conf_where where =
-		conf->section_set[CONF_SERVICE_EXEC][conf_option_index(
-			&conf_service_sections[CONF_SERVICE_EXEC], "command")];
-	struct stat st;
-
-	if (path[0] != '/')
-		util_fail(&why, "\"%s\" is not an absolute path", path);
-	else if (stat(outside, &st) == 0 && !S_ISREG(st.st_mode))
-		util_fail(&why, "%s is not a program: not a regular file", outside);
-	else
-		identity_may(id, conf->chroot, path, X_OK, &why);
-	if (why)
-		util_fail(err, "%s:%d: command: %s", where.file, where.line, why);
-	free(why);
-	free(outside);
-	return *err ? -1 : 0;
-}
-
-static void
-exec_release(void *prepared)
-{
-	struct exec_prepared *p = prepared;
-
-	if (!p)
-		return;
-	free(p->path);
-	util_list_free(p->argv);
-	util_list_free(p->environment);
-	free(p);
-}
-
-static int
-exec_prepare(const struct conf_pool *conf, const struct identity *id, void **prepared, char **err)
-{
-	struct exec_prepared *p = util_calloc(1, sizeof(*p));
-	const char *name = conf->exec.command[0];
-
-	p->environment = exec_env_fixed(conf, id);
-	p->argv = util_list_copy(conf->exec.command);
-	p->path = find_program(conf, name, p->environment);
-	if (!p->path)
-		p->path = util_strdup(name);
-	if (check_program(conf, id, p->path, err) < 0) {
-		exec_release(p);
-		return -1;
-	}
-	*prepared = p;
-	return 0;
-}
 
 /* The pipe outlives the programs: it costs no system call per connection. */
 static int
@@ -260,8 +168,8 @@ end_program(const struct conn *conn, pid_t pid, bool *warned)
 		kill(-pid, SIGKILL);
 		return util_now_ms() + TERM_TO_KILL_MS;
 	}
-	log_warn("pool %s: %s pid %d has reached request_timeout (%" PRId64 " ms): TERM",
-		 self.setup->pool, peer_name(conn), (int)pid, self.setup->conf->request_timeout);
+	log_warn("pool %s: %s pid %d has reached request_timeout (%.3fs): TERM", self.setup->pool,
+		 peer_name(conn), (int)pid, (double)self.setup->conf->request_timeout / 1000);
 	*warned = true;
 	kill(-pid, SIGTERM);
 	return util_now_ms() + TERM_TO_KILL_MS;

@@ -61,6 +61,22 @@ exec_env_fixed(const struct conf_pool *conf, const struct identity *id)
 	return list;
 }
 
+int
+exec_env_check(const struct conf_pool *conf, char **err)
+{
+	static const char *const reserved[] = { "PROTO",	 "TCPREMOTEIP",	   "TCPREMOTEPORT",
+						"TCPLOCALIP",	 "TCPLOCALPORT",   "REMOTE_ADDR",
+						"REMOTE_PORT",	 "UNIXREMOTEPID",  "UNIXREMOTEEUID",
+						"UNIXREMOTEEGID" };
+	struct conf_where where = conf->set[conf_option_index(&conf_pool_section, "environment")];
+
+	for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
+		if (exec_env_get(conf->environment, reserved[i]))
+			return util_fail(err, "%s:%d: environment: %s is set anew for each connection",
+					 where.file, where.line, reserved[i]);
+	return 0;
+}
+
 const char *
 exec_env_get(char *const *environment, const char *name)
 {

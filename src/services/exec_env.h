@@ -13,6 +13,9 @@
 /* PATH HOME USER LOGNAME SHELL, then pass_environment, then environment; later ones win. */
 char **exec_env_fixed(const struct conf_pool *conf, const struct identity *id);
 
+/* Refuses an environment that names what each connection sets.  -1 with *err. */
+int exec_env_check(const struct conf_pool *conf, char **err);
+
 /* The value of NAME, or NULL. */
 const char *exec_env_get(char *const *environment, const char *name);
 

@@ -120,7 +120,9 @@ class Load:
     @property
     def failures(self):
         """{word: how often} of all that is not an answer."""
-        total = sum(self._counts, collections.Counter())
+        total = collections.Counter()
+        for counts in self._counts:
+            total.update(dict(counts))
         del total[ANSWERED]
         return dict(total)
 

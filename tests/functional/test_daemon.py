@@ -13,7 +13,8 @@ import sys
 import pytest
 
 from daemonized import Background, Daemonized
-from harness import PATIENCE, PREFORKD, Daemon, alive, children, descriptors, eventually, title
+from harness import (PATIENCE, PREFORKD, Daemon, alive, children, descriptors, eventually, read_all,
+                     title)
 from load import pool
 
 ECHO = pool('www', 'workers = 2')
@@ -258,3 +259,88 @@ def test_n_logs_to_stderr_whatever_the_file_says():
     with Daemon('log = "{dir}/file.log"\n' + ECHO) as daemon:  # stderr is DIR/log
         assert 'ready: ' in daemon.log()
         assert not (daemon.dir / 'file.log').exists()
+
+
+# ---- syslog ----------------------------------------------------------------------------------
+
+# A /dev of its own for the daemon, with the test's socket as /dev/log in it.
+OWN_DEV = ['unshare', '-m', '--propagation', 'private', '/bin/sh', '-ec',
+           'for name in null zero urandom; do touch $0/$name; mount --bind /dev/$name $0/$name; done; '
+           'mount --bind $0 /dev; exec "$@"']
+
+
+def can_have_own_dev(directory):
+    directory.mkdir()
+    return subprocess.run([*OWN_DEV, str(directory), 'true'], capture_output=True).returncode == 0
+
+
+class Syslog:
+    """The receiving end of a /dev/log."""
+
+    def __init__(self, path):
+        self.path, self.lines = path, []
+        self.listen()
+
+    def listen(self):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.settimeout(PATIENCE)
+        self.socket.bind(str(self.path))
+        self.path.chmod(0o666)
+
+    def restart(self):
+        self.socket.close()
+        self.path.unlink()
+        self.listen()
+
+    def wait(self, pattern):
+        while True:
+            self.lines.append(self.socket.recv(8192).decode())
+            found = re.fullmatch(pattern, self.lines[-1])
+            if found:
+                return found
+
+
+@pytest.fixture
+def with_syslog():
+    """A daemon that logs to syslog, facility local3, and the syslog."""
+    program = pool('program', 'workers = 1', 'exec { command = { "/bin/echo", "hello" } }',
+                   service='exec', listen='{dir}/socket')
+    daemon = Daemonized(program, level='info')
+    if not can_have_own_dev(daemon.dir / 'dev'):
+        pytest.skip('needs the right to mount')
+    text = daemon.conf_path.read_text().replace(f'"{daemon.log_path}"', '"syslog:local3"')
+    daemon.conf_path.write_text(text)
+    daemon.wrap = [*OWN_DEV, str(daemon.dir / 'dev')]
+    syslog = Syslog(daemon.dir / 'dev/log')
+    with daemon.spawned():
+        yield daemon, syslog
+
+
+def served(daemon):
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(PATIENCE)
+        sock.connect(str(daemon.dir / 'socket'))
+        assert read_all(sock) == b'hello\n'
+
+
+@pytest.mark.root
+def test_master_and_workers_log_to_syslog(with_syslog):
+    daemon, syslog = with_syslog
+    notice, info = 19 * 8 + 5, 19 * 8 + 6
+    head = r'\w{3} [ \d]\d \d\d:\d\d:\d\d'
+    syslog.wait(rf'<{notice}>{head} preforkd\[{daemon.pid}\]: ready: .*')
+    served(daemon)
+    worker = daemon.workers('program')[0]
+    syslog.wait(rf'<{info}>{head} preforkd\[{worker}\]: pool program: .* ended with status 0 .*')
+    assert not any('\n' in line for line in syslog.lines)
+
+
+@pytest.mark.root
+def test_a_syslog_that_was_restarted_is_found_again(with_syslog):
+    daemon, syslog = with_syslog
+    syslog.wait(r'.*: ready: .*')
+    syslog.restart()
+    served(daemon)
+    syslog.wait(r'.*pool program: .* ended with status 0 .*')
+    daemon.signal(signal.SIGHUP)
+    syslog.wait(r'.*: reload done.*')

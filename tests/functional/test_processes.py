@@ -16,7 +16,8 @@ import pytest
 from daemonized import Daemonized
 from harness import (PATIENCE, PREFORKD, Daemon, alive, children, descriptors,
                      eventually, proc_stat, title)
-from load import ANSWERED, Load, crowd, held, outcome, paced, pool, script
+from load import (ANSWERED, Load, crowd, held, open_client, outcome, paced, pool, read_answer,
+                  script)
 
 # A user that nobody else is, so that a limit on its processes counts only ours.
 STRANGER = 54321
@@ -381,15 +382,28 @@ class Strace:
         self.calls = {name: int(calls) for calls, name in rows if name != 'total'}
 
 
+def calls_in_ten_seconds(*daemons):
+    """The system calls that each of the daemons makes, counted at the same time."""
+    with contextlib.ExitStack() as stack:
+        traces = [stack.enter_context(Strace(daemon, 'calls')) for daemon in daemons]
+        with pytest.raises(subprocess.TimeoutExpired):
+            traces[0].process.wait(10)
+    return [trace.calls for trace in traces]
+
+
 @pytest.mark.skipif(not shutil.which('strace'), reason='needs strace')
 def test_an_idle_daemon_makes_no_system_call_with_5_and_with_200_workers():
-    with Daemon(pool('few')) as few, Daemon(pool('many', 'workers = 200')) as many:
+    few = Daemon(pool('few', 'max_spare_workers = 5', 'spare_timeout = 200ms'))
+    full = Daemon(pool('full', 'start_workers = 0', 'min_spare_workers = 0', 'max_workers = 2'))
+    with few, Daemon(pool('many', 'workers = 200')) as many, full:
+        with held(few, 'few', 10):  # idle again, after it has grown and shrunk
+            assert len(few.workers()) >= 10
         few.wait_workers(5)
         many.wait_workers(200)
-        with Strace(few, 'rest') as rest_of_few, Strace(many, 'rest') as rest_of_many:
-            with pytest.raises(subprocess.TimeoutExpired):
-                rest_of_few.process.wait(10)
-        assert (rest_of_few.calls, rest_of_many.calls) == ({}, {})
+        with held(full, 'full', 2):  # all workers wait for clients, and a client for them
+            waiting = open_client(full.address('full'), b'waits\n')
+            assert calls_in_ten_seconds(few, many, full) == [{}, {}, {}]
+        assert read_answer(waiting) == b'waits\n'
         with Strace(few, 'one') as one:
             assert outcome(few.address('few'), b'hello\n') == ANSWERED
         assert one.calls['accept4'] >= 1

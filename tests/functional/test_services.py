@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -138,6 +139,19 @@ def test_idle_timeout_ends_a_client_that_never_reads():
             with pytest.raises(ConnectionError):
                 while True:
                     deaf.sendall(ALL_BYTES * 256)
+
+
+@pytest.mark.parametrize('name', ['echo', 'rot13'])
+def test_request_timeout_ends_a_client_however_busy(name):
+    conf = service(name, 'request_timeout = 1s') + pool('patient', 'workers = 1')
+    with Daemon(conf) as daemon, daemon.connect('p') as busy, daemon.connect('patient') as control:
+        try:
+            while busy.send(b'1') and busy.recv(1):
+                pass
+        except ConnectionError:
+            pass
+        control.sendall(b'2')
+        assert control.recv(1) == b'2'
 
 
 # ---- rot13 ---------------------------------------------------------------------------
@@ -303,6 +317,63 @@ def test_the_program_runs_as_the_pool_says():
         user, group, *rest = daemon.ask('p').decode().split()
         assert rest == ['/usr', '0037', '77', '0']
         assert not ROOT or (user, group) == ('nobody', 'nogroup')
+
+
+def test_the_program_has_the_rights_that_the_pool_leaves_it():
+    with Daemon(service('exec', SHOW_STATUS, 'no_new_privs = true')) as daemon:
+        assert re.search(r'^NoNewPrivs:\s+1$', daemon.ask('p').decode(), re.M)
+    with Daemon(service('exec', SHOW_STATUS)) as daemon:
+        assert re.search(r'^NoNewPrivs:\s+0$', daemon.ask('p').decode(), re.M)
+
+
+@pytest.mark.root
+def test_the_program_has_its_groups_and_no_capabilities():
+    groups = service('exec', SHOW_STATUS, 'supplementary_groups = { "daemon", "sys" }')
+    with Daemon(groups) as daemon:
+        status = daemon.ask('p').decode()
+        assert re.search(r'^Groups:\s+1 3\s*$', status, re.M)
+        assert re.search(r'^Uid:\s+(\d+)\s+\1\s+\1\s+\1$', status, re.M)
+        assert re.search(r'^CapEff:\s+0+$', status, re.M) and re.search(r'^CapPrm:\s+0+$', status, re.M)
+
+
+def test_nice_is_that_of_the_pool():
+    with Daemon(service('exec', 'exec { command = { "nice" } }', 'nice = 7')) as daemon:
+        assert daemon.ask('p') == b'7\n'
+
+
+IN_A_JAIL = r'''
+#include <stdio.h>
+#include <unistd.h>
+int main(void)
+{
+    char where[100];
+    pid_t child = fork();
+    if (child == 0)
+        for (;;)
+            pause();
+    printf("%s %d %d\n", getcwd(where, sizeof where), access("/jail", F_OK), (int)child);
+    return fflush(stdout);
+}
+'''
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not shutil.which('cc'), reason='needs a C compiler')
+def test_a_program_in_a_chroot_and_what_it_leaves_behind():
+    conf = service('exec', 'exec { command = { "/program" } }', 'chroot = "{dir}/jail"')
+    daemon = Daemon(conf)
+    (daemon.dir / 'jail').mkdir(mode=0o755)
+    (daemon.dir / 'program.c').write_text(IN_A_JAIL)
+    build = subprocess.run(['cc', '-static', '-o', 'jail/program', 'program.c'], cwd=daemon.dir,
+                           capture_output=True)
+    if build.returncode != 0:
+        shutil.rmtree(daemon.dir)
+        pytest.skip('needs a static C library')
+    with daemon:
+        where, access, child = daemon.ask('p').split()
+        assert (where, access) == (b'/', b'-1')
+        gone(int(child))
+        assert daemon.ask('p').startswith(b'/ ')
 
 
 def test_a_command_without_a_slash_is_found_in_the_path():

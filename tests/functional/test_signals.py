@@ -35,14 +35,18 @@ def changed(text, value):
 
 def test_a_storm_of_signals_under_load_fails_no_request():
     numbers = [SIGHUP, SIGUSR1, SIGCHLD, SIGTTIN, SIGTTOU]
-    with Daemon(pool('echo', 'start_workers = 4', 'max_workers = 30')) as daemon:
-        with Load(daemon.address('echo')) as load:
+    conf = pool('fixed', 'workers = 8') + pool('dynamic', 'start_workers = 4', 'max_workers = 30')
+    with Daemon(conf) as daemon:
+        with Load(daemon.address('fixed'), rate=500, clients=4) as fixed, \
+                Load(daemon.address('dynamic'), rate=500, clients=4) as dynamic:
             for _ in paced(rate=200, seconds=10):
                 daemon.signal(random.choice(numbers))
-        assert load.failures == {}
-        assert load.answered > 1000 and daemon.log().count('reload done') > 10
+        assert (fixed.failures, dynamic.failures) == ({}, {})
+        assert fixed.answered > 500 and dynamic.answered > 500
+        assert daemon.log().count('reload done') > 10
         daemon.reload()
-        assert 4 <= len(daemon.workers()) <= 30 and not daemon.zombies()
+        daemon.wait_workers(8, 'fixed')
+        assert 4 <= len(daemon.workers('dynamic')) <= 30 and not daemon.zombies()
 
 
 def test_signals_to_all_processes_at_once_fail_no_request():
@@ -307,12 +311,13 @@ def test_a_log_level_that_a_reload_changes_counts_for_kept_workers_too():
 # --- one worker more or less -------------------------------------------------------------
 
 def test_ttin_and_ttou_give_every_pool_one_worker_more_and_one_less():
-    with Daemon(pool('a', 'workers = 2') + pool('b', 'workers = 3')) as daemon:
-        old = set(daemon.wait_workers(5))
-        for number, a, b in (SIGTTIN, 3, 4), (SIGTTIN, 4, 5), (SIGTTOU, 3, 4), (SIGTTOU, 2, 3):
+    conf = pool('a', 'workers = 2') + pool('b', 'workers = 3') + pool('c', 'spare_timeout = 200ms')
+    with Daemon(conf) as daemon:
+        old = set(daemon.wait_workers(2 + 3 + 5))
+        for number, more in (SIGTTIN, 1), (SIGTTIN, 2), (SIGTTOU, 1), (SIGTTOU, 0):
             daemon.signal(number)
-            daemon.wait_workers(a, 'a')
-            daemon.wait_workers(b, 'b')
+            for name, workers in ('a', 2), ('b', 3), ('c', 5):
+                daemon.wait_workers(workers + more, name)
         assert crowd(daemon.address('a'), 20) == {ANSWERED: 20}
         assert old & set(daemon.workers())
 

@@ -1,0 +1,106 @@
+#include "exec_prepare.h"
+
+#include "exec_env.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool
+is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111);
+}
+
+/* A name without a slash is looked for in the PATH that the program will have. */
+static char *
+find_program(const struct conf_pool *conf, const char *name, char *const *environment)
+{
+	const char *dirs = exec_env_get(environment, "PATH");
+
+	if (strchr(name, '/'))
+		return util_strdup(name);
+	while (dirs && *dirs) {
+		size_t len = strcspn(dirs, ":");
+		char *inside = util_format("%.*s/%s", (int)len, dirs, name);
+		char *outside = util_format("%s%s", conf->chroot ? conf->chroot : "", inside);
+		bool found = len > 0 && is_program(outside);
+
+		free(outside);
+		if (found)
+			return inside;
+		free(inside);
+		dirs += len + (dirs[len] == ':');
+	}
+	return NULL;
+}
+
+static int
+fail_command(const struct conf_pool *conf, char *why, char **err)
+{
+	struct conf_where where =
+		conf->section_set[CONF_SERVICE_EXEC][conf_option_index(
+			&conf_service_sections[CONF_SERVICE_EXEC], "command")];
+
+	util_fail(err, "%s:%d: command: %s", where.file, where.line, why);
+	free(why);
+	return -1;
+}
+
+static int
+check_program(const struct conf_pool *conf, const struct identity *id, const char *path, char **err)
+{
+	char *why = NULL, *outside = util_format("%s%s", conf->chroot ? conf->chroot : "", path);
+	struct stat st;
+	bool there = stat(outside, &st) == 0;
+
+	if (!there && strchr(path, ' '))
+		util_fail(&why, "there is no program \"%s\": arguments are items of their own, as in "
+				"{ \"/bin/date\", \"-u\" }",
+			  path);
+	else if (path[0] != '/')
+		util_fail(&why, "\"%s\" is not an absolute path, and no program of that name is in "
+				"the PATH",
+			  path);
+	else if (there && !S_ISREG(st.st_mode))
+		util_fail(&why, "%s is not a program: not a regular file", outside);
+	else
+		identity_may(id, conf->chroot, path, X_OK, &why);
+	free(outside);
+	return why ? fail_command(conf, why, err) : 0;
+}
+
+void
+exec_release(void *prepared)
+{
+	struct exec_prepared *p = prepared;
+
+	if (!p)
+		return;
+	free(p->path);
+	util_list_free(p->argv);
+	util_list_free(p->environment);
+	free(p);
+}
+
+int
+exec_prepare(const struct conf_pool *conf, const struct identity *id, void **prepared, char **err)
+{
+	struct exec_prepared *p = util_calloc(1, sizeof(*p));
+	const char *name = conf->exec.command[0];
+
+	p->environment = exec_env_fixed(conf, id);
+	p->argv = util_list_copy(conf->exec.command);
+	p->path = find_program(conf, name, p->environment);
+	if (!p->path)
+		p->path = util_strdup(name);
+	if (exec_env_check(conf, err) < 0 || check_program(conf, id, p->path, err) < 0) {
+		exec_release(p);
+		return -1;
+	}
+	*prepared = p;
+	return 0;
+}
