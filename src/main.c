@@ -116,10 +116,10 @@ check(const char *file, bool foreground)
 	char *err = NULL;
 
 	if (reload_check(file, foreground, &err) == 0) {
-		fprintf(stderr, "preforkd: %s is valid\n", file);
+		fprintf(stderr, "%s is valid\n", file);
 		return 0;
 	}
-	fprintf(stderr, "preforkd: %s\n", err);
+	fprintf(stderr, "%s\n", err);
 	free(err);
 	return 1;
 }
@@ -131,7 +131,7 @@ dump(const char *file)
 	struct conf *conf = conf_parse(file, &err);
 
 	if (!conf) {
-		fprintf(stderr, "preforkd: %s\n", err);
+		fprintf(stderr, "%s\n", err);
 		free(err);
 		return 1;
 	}
@@ -178,7 +178,7 @@ run(const struct command_line *line, char *file)
 		struct conf *conf = conf_parse(file, &err);
 
 		if (!conf) {
-			fprintf(stderr, "preforkd: %s\n", err);
+			fprintf(stderr, "%s\n", err);
 			free(err);
 			return 1;
 		}

@@ -56,7 +56,7 @@ struct scoreboard {
 	_Atomic uint32_t bell;
 	_Atomic int32_t low;
 	/* Kinds of lines that all workers of the pool together write at most so often. */
-	struct log_limit start_limit, accept_limit, program_limit;
+	struct log_limit start_limit, accept_limit, lost_limit, program_limit;
 	struct scoreboard_slot slots[];
 };
 

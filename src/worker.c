@@ -274,6 +274,18 @@ pause_accepting(int error)
 	nanosleep(&ts, NULL);
 }
 
+static void
+log_lost_connection(int error)
+{
+	unsigned held_back;
+
+	if (error != EINTR &&
+	    log_limit_pass(&self.worker->scoreboard->lost_limit, ACCEPT_LOG_MS, &held_back))
+		log_notice("pool %s: a connection was gone before it was accepted: %s "
+			   "(%u more like this)",
+			   self.worker->pool, strerror(error), held_back);
+}
+
 /* false: this worker is to leave. */
 static bool
 go_on_after(int error)
@@ -291,6 +303,7 @@ go_on_after(int error)
 		pause_accepting(error);
 		return true;
 	default: /* errors of the one connection that was pending, see accept(2) */
+		log_lost_connection(error);
 		return true;
 	}
 }
