@@ -329,7 +329,9 @@ drop_new_connections(const struct listener *l)
 	struct sock_fprog program = { .len = ARRAY_LEN(code), .filter = code };
 
 	if (setsockopt(l->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
-		log_warn("%s: cannot stop new connections: %s", l->name, strerror(errno));
+		log_info("%s: cannot hold back new connections (%s): one that comes in the last "
+			 "moment may be reset",
+			 l->name, strerror(errno));
 }
 
 void

@@ -162,7 +162,7 @@ on_signal(evutil_socket_t sig, short what, void *arg)
 		reap_children();
 		break;
 	case SIGHUP:
-		if (master.state == MASTER_RUNNING)
+		if (master.state != MASTER_STOPPING)
 			master_reload_begin();
 		break;
 	case SIGTERM:

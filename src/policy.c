@@ -146,16 +146,20 @@ policy_ready(struct policy_state *state, int64_t now)
 }
 
 void
-policy_death(struct policy_state *state, bool was_ready, bool of_use, int64_t now)
+policy_died(struct policy_state *state, enum policy_death how, int64_t forked, int64_t now)
 {
 	state->last_ready = 0;
-	if (of_use) {
-		state->failures = 0;
-		state->proof_at = 0;
+	if (how == POLICY_FROM_OUTSIDE)
+		return;
+	if (how == POLICY_OF_USE) {
+		/* An old worker does not prove that new ones can start. */
+		if (forked > state->last_failure)
+			policy_forgive(state);
 		return;
 	}
 	state->failures++;
-	state->unready = !was_ready;
+	state->last_failure = now;
+	state->unready = how == POLICY_NEVER_READY;
 	state->proof_at = 0;
 	if (backed_off(state))
 		state->next_try = now + doubled(BACKOFF_FIRST_MS, state->failures - UNPROVEN_MAX,

@@ -26,6 +26,7 @@ struct policy_census {
 /* What the policy remembers between two looks.  All zero at first. */
 struct policy_state {
 	int failures;	     /* workers in a row that died before they were of use */
+	int64_t last_failure;
 	bool unready;	     /* the last one of them never became ready */
 	int64_t last_ready;  /* when a worker last became ready with no death since; 0: none */
 	int64_t proof_at;    /* a worker that lives until then ends the failures; 0: none */
@@ -47,9 +48,17 @@ struct policy_plan {
 void policy_look(const struct policy_limits *limits, const struct policy_census *census,
 		 struct policy_state *state, int64_t now, struct policy_plan *plan);
 
-/* What happened since.  of_use: it had become ready, and lived a while or served. */
+/* How a worker that nobody told to go has ended. */
+enum policy_death {
+	POLICY_NEVER_READY,
+	POLICY_OF_NO_USE, /* ready, but it neither lived for POLICY_OF_USE_MS nor served */
+	POLICY_FROM_OUTSIDE, /* the same, but somebody killed it: that says nothing */
+	POLICY_OF_USE,
+};
+
+/* What happened since.  forked: when the one that died was made. */
 void policy_ready(struct policy_state *state, int64_t now);
-void policy_death(struct policy_state *state, bool was_ready, bool of_use, int64_t now);
+void policy_died(struct policy_state *state, enum policy_death how, int64_t forked, int64_t now);
 void policy_fork_failed(struct policy_state *state, int64_t now);
 void policy_forked(struct policy_state *state);
 

@@ -155,6 +155,10 @@ size_pool(struct pool *pool, int64_t now, int64_t *look_at)
 	take_census(pool, &census);
 	policy_look(&limits, &census, &pool->policy, now, &plan);
 	log_full(pool, &plan, &census);
+	log_debug("pool %s: %d starting, %d idle (%d by count), %d busy, %d queued: start %d, "
+		  "retire %d",
+		  pool->name, census.starting, census.idle, scoreboard_idle(sb), census.busy,
+		  census.queue, plan.start, plan.retire);
 	start_workers(pool, plan.start, now);
 	retire_workers(pool, plan.retire, now);
 	if (plan.reset_low)

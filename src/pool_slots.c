@@ -260,7 +260,8 @@ log_back_off(const struct pool *pool, const char *end, int64_t now)
 
 /* A death that nobody asked for: the policy must know. */
 static void
-count_failure(struct pool *pool, const struct slot *slot, bool early, const char *end, int64_t now)
+count_failure(struct pool *pool, const struct slot *slot, enum policy_death how, const char *end,
+	      int64_t now)
 {
 	if (slot->gen == pool->trial && !pool->trial_error)
 		pool->trial_error = util_format("pool %s: a new worker %s before it could serve",
@@ -268,20 +269,21 @@ count_failure(struct pool *pool, const struct slot *slot, bool early, const char
 	if (slot->gen != pool->current)
 		return;
 	pool->crashes++;
-	policy_death(&pool->policy, slot->state == SLOT_RUNNING, !early, now);
-	if (early)
+	policy_died(&pool->policy, how, slot->forked, now);
+	if (how < POLICY_FROM_OUTSIDE)
 		log_back_off(pool, end, now);
 }
 
-/* SIGKILL and SIGTERM come from outside: they say nothing of the worker. */
-static bool
-is_early(const struct slot *slot, int status, uint64_t requests, int64_t now)
+static enum policy_death
+judge(const struct slot *slot, int status, uint64_t requests, int64_t now)
 {
 	if (slot->state == SLOT_STARTING || slot->state == SLOT_KILLED)
-		return true;
+		return POLICY_NEVER_READY;
+	if (requests > 0 || now - slot->since >= POLICY_OF_USE_MS)
+		return POLICY_OF_USE;
 	if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGTERM))
-		return false;
-	return requests == 0 && now - slot->since < POLICY_OF_USE_MS;
+		return POLICY_FROM_OUTSIDE;
+	return POLICY_OF_NO_USE;
 }
 
 static struct slot *
@@ -298,6 +300,7 @@ pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
 {
 	struct slot *slot = slot_of(pool, pid);
 	const struct scoreboard_slot *said;
+	enum policy_death how;
 	bool expected, early, of_living;
 	uint64_t requests;
 	size_t index;
@@ -312,13 +315,14 @@ pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
 	if (slot->state == SLOT_STARTING &&
 	    scoreboard_activity(pool->scoreboard, index, pid) != ACTIVITY_NONE)
 		set_state(pool, slot, SLOT_RUNNING, now);
-	early = is_early(slot, status, requests, now);
+	how = judge(slot, status, requests, now);
+	early = how < POLICY_FROM_OUTSIDE;
 	expected = is_expected(slot, status, early);
 	of_living = slot->gen->phase <= GENERATION_CURRENT;
 	describe_end(status, end, sizeof(end));
 	log_end(pool, slot, end, expected, early, requests, now);
 	if (!expected || (slot->state == SLOT_KILLED && of_living))
-		count_failure(pool, slot, early, end, now);
+		count_failure(pool, slot, how, end, now);
 	/* Who leaves by itself has found the queue empty; who cannot start never will. */
 	if (slot->gen->phase == GENERATION_FINISHING && WIFEXITED(status) && !slot->retired)
 		slot->gen->emptied = true;

@@ -68,6 +68,12 @@ scoreboard_set_bell(struct scoreboard *sb, int below, int above)
 }
 
 int
+scoreboard_idle(const struct scoreboard *sb)
+{
+	return (int)(atomic_load(&sb->census) & IDLE_MASK);
+}
+
+int
 scoreboard_low(const struct scoreboard *sb)
 {
 	return atomic_load(&sb->low);
@@ -76,7 +82,7 @@ scoreboard_low(const struct scoreboard *sb)
 void
 scoreboard_reset_low(struct scoreboard *sb)
 {
-	atomic_store(&sb->low, (int32_t)(atomic_load(&sb->census) & IDLE_MASK));
+	atomic_store(&sb->low, scoreboard_idle(sb));
 }
 
 /* The idle workers by their slots, or -1 while one of them is changing. */

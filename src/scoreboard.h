@@ -69,6 +69,7 @@ void scoreboard_clear(struct scoreboard *sb, size_t slot);
 enum activity scoreboard_activity(const struct scoreboard *sb, size_t slot, int pid);
 void scoreboard_hush(struct scoreboard *sb); /* the bell may ring again */
 void scoreboard_set_bell(struct scoreboard *sb, int below, int above);
+int scoreboard_idle(const struct scoreboard *sb); /* by the count, not by the slots */
 int scoreboard_low(const struct scoreboard *sb);
 void scoreboard_reset_low(struct scoreboard *sb);
 

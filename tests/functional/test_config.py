@@ -72,16 +72,21 @@ def dump(path):
     return result.stdout
 
 
-def refusal(path, text=''):
+def check(path):
+    """-t for a daemon in the foreground: whether there is a syslog does not matter."""
+    return check_config(path, '-n')
+
+
+def refusal(path, text='', check=check):
     """That -t refuses the file and says so; what it says."""
-    result = check_config(path)
+    result = check(path)
     assert result.returncode == 1, result.stderr
     assert text in result.stderr
     return result.stderr
 
 
 def accepted(path):
-    result = check_config(path)
+    result = check(path)
     assert result.returncode == 0, result.stderr
     return True
 
@@ -107,7 +112,7 @@ def ids(paths):
 def test_a_bad_file_is_refused_with_file_line_and_reason(source, tmp_path):
     skip_without_root(source, ROOT_ONLY)
     path = copy(source, tmp_path)
-    said = refusal(path)
+    said = refusal(path, check=check_config if source.stem.startswith('log-') else check)
     assert names_the_fault(said, path, source), said
 
 
@@ -150,7 +155,8 @@ def refused_by_reload(daemon, source):
         line = daemon.wait_log(r'^.*reload (done|refused).*$', since=mark).group(0)
     except AssertionError:
         pytest.fail(f'no outcome of a reload of {source.name}')
-    return 'refused, nothing was changed: ' in line and names_the_fault(line, daemon.conf_path, source)
+    refused = 'refused, nothing was changed: ' in line
+    return refused and names_the_fault(line, daemon.conf_path, source)
 
 
 def test_a_running_daemon_refuses_each_bad_file_and_goes_on():
@@ -196,7 +202,7 @@ def test_t_and_a_reload_agree_word_for_word(name):
     with Daemon(ECHO) as daemon:
         put(daemon.conf_path, bad(name).read_bytes())
         reason = daemon.reload(expect='refused').split('nothing was changed: ')[1]
-        assert check_config(daemon.conf_path).stderr == f'preforkd: {reason}\n'
+        assert check(daemon.conf_path).stderr == f'{reason}\n'
 
 
 def test_a_bad_escape_does_not_spoil_the_next_file():
@@ -276,7 +282,7 @@ def test_the_sample_cut_behind_each_line_is_refused_inside_a_section(tmp_path):
     for end in range(1, len(lines)):
         code = re.sub(r'#.*', '', ''.join(lines[:end]))
         cut = put(tmp_path / 'cut', ''.join(lines[:end]))
-        assert (check_config(cut).returncode == 0) == (open_sections(code) == 0 and 'pool' in code)
+        assert (check(cut).returncode == 0) == (open_sections(code) == 0 and 'pool' in code)
 
 
 # ---- include_dir ---------------------------------------------------------------------
@@ -476,6 +482,15 @@ def test_a_reload_onto_a_port_that_another_process_holds_is_refused():
         assert daemon.ask('a', b'hello\n') == b'hello\n'
 
 
+def test_a_log_that_cannot_be_opened_matters_only_in_the_background(tmp_path):
+    path = put(tmp_path / 'preforkd.conf', IDENTITY + 'log = "/no/such/log"\n' + ECHO)
+    assert accepted(path)
+    assert f'{path}:3: log: ' in refusal(path, '/no/such/log', check=check_config)
+    path = put(tmp_path / 'preforkd.conf', IDENTITY + f'log = "{tmp_path}/log"\n' + ECHO)
+    assert check_config(path).returncode == 0
+    assert not (tmp_path / 'log').exists()
+
+
 # ---- the command line ------------------------------------------------------------------
 
 def test_the_version():
@@ -500,7 +515,7 @@ def test_a_wrong_command_line_shows_the_usage(args):
 
 def test_t_says_that_the_file_is_valid(tmp_path):
     path = put(tmp_path / 'preforkd.conf', IDENTITY + ECHO)
-    result = check_config(path)
+    result = check(path)
     assert (result.returncode, result.stdout) == (0, '')
     assert f'{path} is valid' in result.stderr
 
@@ -525,8 +540,10 @@ def test_log_level_decides_what_is_logged():
 
 
 def test_the_level_of_the_command_line_counts_more_than_that_of_the_file():
-    assert levels_in_the_log(Daemon(HELLO, level='error', args=['-l', 'info'])) == {'notice', 'info'}
-    assert levels_in_the_log(Daemon(HELLO, level='info', args=['-l', 'error'])) == set()
+    louder = Daemon(HELLO, level='error', args=['-l', 'info'])
+    assert levels_in_the_log(louder) == {'notice', 'info'}
+    quieter = Daemon(HELLO, level='info', args=['-l', 'error'])
+    assert levels_in_the_log(quieter) == set()
 
 
 def served(daemon):

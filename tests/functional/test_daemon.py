@@ -83,7 +83,8 @@ def test_a_bad_file_is_an_error_of_the_command():
 def test_a_port_in_use_is_an_error_of_the_command():
     with socket.create_server(('127.0.0.1', 0)) as other:
         address = f'127.0.0.1:{other.getsockname()[1]}'
-        assert_refuses_to_start(Daemonized(ECHO + pool('b', listen=address)), f'{address} is in use')
+        daemon = Daemonized(ECHO + pool('b', listen=address))
+        assert_refuses_to_start(daemon, f'{address} is in use')
 
 
 # More descriptors than the kernel allows anybody: a limit that no worker can set.
@@ -265,7 +266,8 @@ def test_n_logs_to_stderr_whatever_the_file_says():
 
 # A /dev of its own for the daemon, with the test's socket as /dev/log in it.
 OWN_DEV = ['unshare', '-m', '--propagation', 'private', '/bin/sh', '-ec',
-           'for name in null zero urandom; do touch $0/$name; mount --bind /dev/$name $0/$name; done; '
+           'for name in null zero urandom; do '
+           'touch $0/$name; mount --bind /dev/$name $0/$name; done; '
            'mount --bind $0 /dev; exec "$@"']
 
 

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE, ROOT, SRCDIR, Daemon, read_all
+from harness import PATIENCE, SRCDIR, Daemon, read_all
 
 EXAMPLES = SRCDIR / 'conf/examples'
 
@@ -32,8 +32,8 @@ def needs(program):
 
 
 def run(*command, **options):
-    environment = dict(os.environ, GIT_CONFIG_NOSYSTEM='1', GIT_CONFIG_GLOBAL='/dev/null', LC_ALL='C',
-                       GIT_TERMINAL_PROMPT='0', no_proxy='*')
+    environment = dict(os.environ, GIT_CONFIG_NOSYSTEM='1', GIT_CONFIG_GLOBAL='/dev/null',
+                       LC_ALL='C', GIT_TERMINAL_PROMPT='0', no_proxy='*')
     result = subprocess.run([str(word) for word in command], capture_output=True, text=True,
                             timeout=PATIENCE, env=environment, **options)
     assert result.returncode == 0, result.stderr
@@ -123,7 +123,7 @@ def test_the_git_daemon_example_and_git_clone():
 
 @needs('rsync')
 def test_the_rsync_example_and_rsync():
-    daemon = example('rsyncd', config=('"--config=/etc/rsyncd.conf"', '"--config={dir}/rsyncd.conf"'))
+    daemon = example('rsyncd', config=('"--config=/etc/', '"--config={dir}/'))
     files = daemon.dir / 'files'
     files.mkdir()
     (files / 'file').write_text('content\n')

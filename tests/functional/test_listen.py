@@ -13,7 +13,7 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE, ROOT, SANITIZED, Daemon, children, eventually, read_all
+from harness import PATIENCE, SANITIZED, Daemon, children, eventually, read_all
 from load import pool
 
 SOMAXCONN = int(pathlib.Path('/proc/sys/net/core/somaxconn').read_text())
@@ -298,7 +298,8 @@ def can_trace():
 def test_owner_and_mode_are_set_before_anybody_can_connect():
     daemon = Daemon(unix('listen_owner = "nobody"', 'listen_mode = "0600"'))
     trace = daemon.dir / 'trace'
-    daemon.wrap = ['strace', '-o', str(trace), '-e', 'trace=umask,bind,listen,chown,lchown,fchownat']
+    daemon.wrap = ['strace', '-o', str(trace), '-e',
+                   'trace=umask,bind,listen,chown,lchown,fchownat']
     with daemon:
         calls = trace.read_text()
     path = re.escape(str(daemon.dir / 'socket'))

@@ -77,11 +77,20 @@ def kill_at_random(daemon, rate, seconds):
     return killed
 
 
+def idle_counts(daemon, name):
+    """(by the slots, by the shared count) of the idle workers, as a reload's look logs them."""
+    mark = daemon.mark()
+    daemon.reload()
+    lines = re.findall(rf'pool {name}: \d+ starting, (\d+) idle \((\d+) by count\), 0 busy',
+                       daemon.log()[mark:])
+    return lines[-1] if lines else None
+
+
 def test_workers_killed_at_random_under_load_cost_their_own_connection_only():
     conf = pool('fixed', 'workers = 10') + pool(
         'dynamic', 'start_workers = 5', 'min_spare_workers = 5', 'max_spare_workers = 8',
         'max_workers = 40', 'spare_timeout = 500ms')
-    with Daemon(conf) as daemon:
+    with Daemon(conf, level='debug') as daemon:
         with Load(daemon.address('fixed'), rate=400, clients=4) as fixed, \
                 Load(daemon.address('dynamic'), rate=400, clients=4) as dynamic:
             killed = kill_at_random(daemon, rate=50, seconds=20)
@@ -90,6 +99,9 @@ def test_workers_killed_at_random_under_load_cost_their_own_connection_only():
             assert set(load.failures) <= LOST_WITH_ITS_WORKER
         assert sum(fixed.failures.values()) + sum(dynamic.failures.values()) <= killed
         daemon.wait_workers(10, 'fixed')
+        eventually(lambda: idle_counts(daemon, 'fixed') == ('10', '10'), 'ten idle, both ways')
+        eventually(lambda: len(set(idle_counts(daemon, 'dynamic') or 'no')) == 1,
+                   'the same number of idle workers by both ways')
         # The count of idle workers is right if the pool still grows and shrinks by it.
         with held(daemon, 'dynamic', 20):
             eventually(lambda: 25 <= len(daemon.workers('dynamic')) <= 40, '20 busy, 5 spare')

@@ -167,7 +167,7 @@ def test_rot13_turns_letters_and_nothing_else():
 
 def test_rot13_answers_line_by_line_as_it_arrives():
     with Daemon(service('rot13')) as daemon, daemon.connect('p') as sock:
-        for line, answer in (b'Hello, world!\n', b'Uryyb, jbeyq!\n'), (b'\n', b'\n'), (b'a\n', b'n\n'):
+        for line, answer in (b'Hello!\n', b'Uryyb!\n'), (b'\n', b'\n'), (b'a\n', b'n\n'):
             sock.sendall(line)
             assert read_exactly(sock, len(answer)) == answer
 
@@ -333,7 +333,7 @@ def test_the_program_has_its_groups_and_no_capabilities():
         status = daemon.ask('p').decode()
         assert re.search(r'^Groups:\s+1 3\s*$', status, re.M)
         assert re.search(r'^Uid:\s+(\d+)\s+\1\s+\1\s+\1$', status, re.M)
-        assert re.search(r'^CapEff:\s+0+$', status, re.M) and re.search(r'^CapPrm:\s+0+$', status, re.M)
+        assert len(re.findall(r'^Cap(?:Eff|Prm|Inh|Amb):\s+0+$', status, re.M)) == 4
 
 
 def test_nice_is_that_of_the_pool():
@@ -404,7 +404,7 @@ def test_start_end_status_and_duration_are_logged():
 def test_a_program_that_a_signal_ended_is_logged_with_it():
     with Daemon(exec_pool('kill -SEGV $$')) as daemon:
         assert daemon.ask('p') == b''
-        daemon.wait_log(r'pool p: 127\.0\.0\.1:\d+ pid \d+ killed by signal 11 \(Segmentation fault')
+        daemon.wait_log(r'pool p: 127\.0\.0\.1:\d+ pid \d+ killed by signal 11 \(Segmentation')
 
 
 def test_stderr_is_logged_line_by_line_with_the_pid():
@@ -422,7 +422,8 @@ def test_control_bytes_in_stderr_are_escaped():
 
 
 def test_a_very_long_line_of_stderr_is_cut_into_lines_of_the_log():
-    with Daemon(exec_pool('head -c 50000 /dev/zero | tr "\\0" x >&2; echo >&2; echo end >&2')) as daemon:
+    long_line = 'head -c 50000 /dev/zero | tr "\\0" x >&2; echo >&2; '
+    with Daemon(exec_pool(long_line + 'echo end >&2')) as daemon:
         daemon.ask('p')
         daemon.wait_log(r'pid \d+: end$')
         pieces = re.findall(r'pid \d+: (x+)$', daemon.log(), re.M)

@@ -184,7 +184,8 @@ forks_of_a_crash_loop(struct policy_state *s, bool ready_first, int64_t from, in
 		for (int i = 0; i < plan.start; i++) {
 			if (ready_first)
 				policy_ready(s, now);
-			policy_death(s, ready_first, false, now);
+			policy_died(s, ready_first ? POLICY_OF_NO_USE : POLICY_NEVER_READY, now,
+				    now);
 		}
 		if (plan.start > 0 && now - last > *gap)
 			*gap = now - last;
@@ -242,6 +243,23 @@ a_worker_that_lives_ends_the_back_off_by_itself(void **state)
 	assert_int_equal(plan.start, 0);
 	assert_int_equal(plan.look_at, now + POLICY_OF_USE_MS);
 	assert_int_equal(look(&dynamic, c, &s, now + POLICY_OF_USE_MS).start, 4);
+}
+
+static void
+deaths_from_outside_and_of_old_workers_end_no_back_off(void **state)
+{
+	struct policy_state s = { 0 };
+	int64_t gap;
+	int failures;
+
+	(void)state;
+	forks_of_a_crash_loop(&s, false, 1000, 100000, &gap);
+	failures = s.failures;
+	policy_died(&s, POLICY_FROM_OUTSIDE, 99999, 100000);
+	policy_died(&s, POLICY_OF_USE, 500, 100000);
+	assert_int_equal(s.failures, failures);
+	policy_died(&s, POLICY_OF_USE, 100001, 102000);
+	assert_int_equal(s.failures, 0);
 }
 
 static void
@@ -417,6 +435,7 @@ main(void)
 		cmocka_unit_test(a_crash_loop_is_ten_forks_then_ever_fewer),
 		cmocka_unit_test(after_a_repair_and_a_reload_the_pool_is_whole_at_once),
 		cmocka_unit_test(a_worker_that_lives_ends_the_back_off_by_itself),
+		cmocka_unit_test(deaths_from_outside_and_of_old_workers_end_no_back_off),
 		cmocka_unit_test(the_ladder_is_drain_then_term_then_kill),
 		cmocka_unit_test(a_steady_load_neither_grows_nor_shrinks_the_pool),
 		cmocka_unit_test(a_saw_tooth_faster_than_spare_timeout_does_not_swing_the_pool),

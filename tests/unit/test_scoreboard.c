@@ -28,12 +28,6 @@ all_alive(const void *arg, size_t slot)
 	return arg != NULL && slot < SLOTS;
 }
 
-static int
-idle_of(struct scoreboard *sb)
-{
-	return (int)(uint32_t)sb->census;
-}
-
 static void
 idle_workers_are_counted(void **state)
 {
@@ -41,12 +35,12 @@ idle_workers_are_counted(void **state)
 
 	scoreboard_enter(sb, 0, ACTIVITY_IDLE);
 	scoreboard_enter(sb, 1, ACTIVITY_IDLE);
-	assert_int_equal(idle_of(sb), 2);
+	assert_int_equal(scoreboard_idle(sb), 2);
 	scoreboard_change(sb, 0, ACTIVITY_BUSY);
-	assert_int_equal(idle_of(sb), 1);
+	assert_int_equal(scoreboard_idle(sb), 1);
 	scoreboard_change(sb, 0, ACTIVITY_IDLE);
 	scoreboard_change(sb, 0, ACTIVITY_NONE);
-	assert_int_equal(idle_of(sb), 1);
+	assert_int_equal(scoreboard_idle(sb), 1);
 }
 
 static void
@@ -100,7 +94,7 @@ a_wrong_count_is_corrected_by_the_slots(void **state)
 	scoreboard_enter(sb, 1, ACTIVITY_BUSY);
 	sb->census += 41; /* as if killed between its two writes */
 	assert_true(scoreboard_correct(sb, SLOTS, all_alive, sb));
-	assert_int_equal(idle_of(sb), 1);
+	assert_int_equal(scoreboard_idle(sb), 1);
 }
 
 static void
@@ -112,7 +106,7 @@ nothing_is_corrected_while_a_worker_changes(void **state)
 	sb->slots[1].activity = ACTIVITY_CHANGING;
 	sb->census += 5;
 	assert_false(scoreboard_correct(sb, SLOTS, all_alive, sb));
-	assert_int_equal(idle_of(sb), 6);
+	assert_int_equal(scoreboard_idle(sb), 6);
 }
 
 static void
@@ -150,7 +144,7 @@ corrections_under_load_end_with_the_right_count(void **state)
 		scoreboard_correct(sb, SLOTS, all_alive, sb);
 	for (size_t i = 0; i < SLOTS; i++)
 		waitpid(pids[i], NULL, 0);
-	assert_int_equal(idle_of(sb), SLOTS);
+	assert_int_equal(scoreboard_idle(sb), SLOTS);
 	assert_int_equal(sb->slots[3].requests, 20000);
 }
 
