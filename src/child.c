@@ -18,6 +18,8 @@ reset_signals(void)
 
 	for (size_t i = 0; i < sizeof(changed_signals) / sizeof(changed_signals[0]); i++)
 		sigaction(changed_signals[i], &dfl, NULL);
+	sigaction(CHILD_SIGNAL_1, &dfl, NULL);
+	sigaction(CHILD_SIGNAL_2, &dfl, NULL);
 }
 
 pid_t

@@ -125,14 +125,25 @@ check_sections(const struct conf_pool *pool, char **err)
 	return 0;
 }
 
+/* So that a fault in an inherited value is told where it was written. */
+static void
+inherit_place(struct conf_pool *pool, const struct conf *conf, const char *option)
+{
+	pool->set[conf_option_index(&conf_pool_section, option)] =
+		conf->set[conf_option_index(&conf_global_section, option)];
+}
+
 /* Whoever names a user gets that user's group, not the group of another level. */
 static void
 inherit(struct conf_pool *pool, const struct conf *conf)
 {
 	if (!pool->user) {
 		pool->user = util_strdup(conf->user);
-		if (!pool->group)
+		inherit_place(pool, conf, "user");
+		if (!pool->group) {
 			pool->group = util_strdup(conf->group);
+			inherit_place(pool, conf, "group");
+		}
 	}
 	if (pool->graceful_timeout == CONF_UNSET)
 		pool->graceful_timeout = conf->graceful_timeout;

@@ -2,8 +2,12 @@
 
 #include "util.h"
 
+#include <ctype.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+
+static const char nul_byte[] = "a NUL byte: this is not a text file";
 
 struct scanner {
 	const char *file;
@@ -65,18 +69,27 @@ is_octal(char c)
 	return c >= '0' && c <= '7';
 }
 
-/* A backslash and a digit must be \0 to \377, three digits at most. */
+/* The byte that \ and digits stand for: \1 to \377, \x1 to \xff; 0 if it is none. */
 static int
-check_escape(struct scanner *s)
+escaped_byte(const struct scanner *s)
 {
+	char hex[3] = { peek(s, 2), isxdigit((unsigned char)peek(s, 2)) ? peek(s, 3) : '\0', '\0' };
 	size_t n = 1;
 	int value = 0;
 
-	if (peek(s, 1) < '0' || peek(s, 1) > '9')
-		return 0;
+	if (peek(s, 1) == 'x')
+		return isxdigit((unsigned char)hex[0]) ? (int)strtol(hex, NULL, 16) : 0;
 	while (n <= 3 && is_octal(peek(s, n)))
 		value = value * 8 + (peek(s, n++) - '0');
-	if (n == 1 || value > 255 || value == 0 || (peek(s, n) >= '0' && peek(s, n) <= '9'))
+	return value > 255 || isdigit((unsigned char)peek(s, n)) ? 0 : value;
+}
+
+static int
+check_escape(struct scanner *s)
+{
+	if (peek(s, 1) != 'x' && !isdigit((unsigned char)peek(s, 1)))
+		return 0;
+	if (escaped_byte(s) == 0)
 		return fail(s, s->line, "bad escape in the string: write \\001 to \\377, "
 					"\\x01 to \\xff, or \\\\ for a backslash");
 	return 0;
@@ -94,6 +107,8 @@ skip_string(struct scanner *s, char quote)
 			s->at++;
 			return 0;
 		}
+		if (c == '\0')
+			return fail(s, s->line, nul_byte);
 		if (c == '\\') {
 			if (quote == '"' && check_escape(s) < 0)
 				return -1;
@@ -128,7 +143,7 @@ scan_byte(struct scanner *s, char c)
 {
 	switch (c) {
 	case '\0':
-		return fail(s, s->line, "a NUL byte: this is not a text file");
+		return fail(s, s->line, nul_byte);
 	case '{':
 		return open_brace(s);
 	case '}':

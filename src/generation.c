@@ -52,6 +52,7 @@ resolve_listen(struct generation *gen, char **err)
 static int
 resolve_identity(struct generation *gen, char **err)
 {
+	static const char *const at_fault[] = { "user", "group", "supplementary_groups" };
 	static char *warned; /* the user that was last warned about: once a start is enough */
 	const struct conf_pool *conf = gen->conf;
 	char *why = NULL;
@@ -60,7 +61,7 @@ resolve_identity(struct generation *gen, char **err)
 				      conf->supplementary_groups, &ignored, &why);
 
 	if (result < 0)
-		return fail_option(conf, result == -1 ? "user" : "group", why, err);
+		return fail_option(conf, at_fault[-result - 1], why, err);
 	if (gen->id.change && gen->id.uid == 0)
 		log_warn("pool %s: its workers run as root: a fault in them is a fault of root's",
 			 conf->name);

@@ -253,6 +253,7 @@ int
 log_check(const struct log_target *target, char **err)
 {
 	char *dir, *slash;
+	struct stat st;
 	int fd, result;
 
 	if (target->kind != LOG_TO_FILE) {
@@ -261,9 +262,12 @@ log_check(const struct log_target *target, char **err)
 			close(fd);
 		return fd < 0 ? -1 : 0;
 	}
-	if (access(target->path, F_OK) == 0)
+	if (stat(target->path, &st) == 0 && S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
+		result = -1;
+	} else if (access(target->path, F_OK) == 0) {
 		result = access(target->path, W_OK);
-	else {
+	} else {
 		dir = util_strdup(target->path);
 		slash = strrchr(dir, '/');
 		slash[slash == dir] = '\0';

@@ -15,9 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, KERNEL_SIGSET_BYTES = 8, KERNEL_SIGACTION_BYTES = 64 };
 
 static const char usage_text[] =
 	"usage: preforkd [-f FILE] [-n] [-t] [-T] [-l LEVEL] [-p PIDFILE] [-V] [-h]\n"
@@ -144,12 +145,13 @@ dump(const char *file)
 static void
 clean_inheritance(void)
 {
+	static const char dfl[KERNEL_SIGACTION_BYTES]; /* all zero: SIG_DFL, no flags */
 	sigset_t none;
 	int fd;
 
+	/* By the kernel's own call: sigaction(3) does not let us reset 32 and 33. */
 	for (int sig = 1; sig < NSIG; sig++)
-		if (sig != SIGKILL && sig != SIGSTOP)
-			signal(sig, SIG_DFL);
+		syscall(SYS_rt_sigaction, sig, dfl, NULL, KERNEL_SIGSET_BYTES);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	do

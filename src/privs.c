@@ -141,7 +141,7 @@ identity_resolve(struct identity *id, const char *user, const char *group,
 	if (group && privs_group(group, &id->gid, err) < 0)
 		return -2;
 	if (supplementary)
-		return take_listed_groups(id, supplementary, err) < 0 ? -2 : 0;
+		return take_listed_groups(id, supplementary, err) < 0 ? -3 : 0;
 	take_member_groups(id);
 	return 0;
 }

@@ -21,8 +21,8 @@ struct identity {
 /*
  * group NULL: the user's primary group.  supplementary NULL: the groups that the user
  * is a member of.  Not as root: the caller's own identity, and *ignored is set if
- * another one was asked for.  0; or with *err -1 (the user is at fault) or -2 (a group).
- * Free with identity_free().
+ * another one was asked for.  0; or with *err -1 (the user is at fault), -2 (the group) or
+ * -3 (a supplementary one).  Free with identity_free().
  */
 int identity_resolve(struct identity *id, const char *user, const char *group,
 		     char *const *supplementary, bool *ignored, char **err);

@@ -5,6 +5,7 @@
 #ifndef PREFORKD_WORKER_H
 #define PREFORKD_WORKER_H
 
+#include "child.h"
 #include "generation.h"
 
 #include <signal.h>
@@ -13,9 +14,12 @@
  * The signals that the master sends to a worker.  RETIRE: leave after the present
  * connection.  FINISH: the listen socket does not block any more, so accept what is in
  * its queue and leave when it is empty.  TERM ends it, with what it runs.
+ *
+ * The first two are real-time signals, so that a terminal or killall(1) that sends the
+ * master's signals to everybody cannot make workers leave before the queue is empty.
  */
-#define WORKER_SIGNAL_RETIRE SIGQUIT
-#define WORKER_SIGNAL_FINISH SIGUSR2
+#define WORKER_SIGNAL_RETIRE CHILD_SIGNAL_1
+#define WORKER_SIGNAL_FINISH CHILD_SIGNAL_2
 
 /* How a worker ends is a message to the master. */
 enum worker_exit {

@@ -195,8 +195,8 @@ supervise(const struct conn *conn, pid_t pid)
 		}
 		n = wait_for_news(left);
 		if (n > 0)
-			read_stderr();
-		if (n < 0 && reap(pid, &status))
+			read_stderr(); /* SIGCHLD stays pending as long as there is more of it */
+		if (n != 0 && reap(pid, &status))
 			return status;
 	}
 }

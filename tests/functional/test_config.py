@@ -539,6 +539,18 @@ def test_log_level_decides_what_is_logged():
     assert levels_in_the_log(Daemon(HELLO, level='info')) == {'notice', 'info'}
 
 
+def test_a_reload_changes_the_level_of_the_workers_that_run():
+    with Daemon(HELLO, level='notice') as daemon:
+        workers = daemon.wait_workers(1)
+        served(daemon)
+        daemon.level = 'info'
+        daemon.reload(HELLO)
+        served(daemon)
+        daemon.wait_log(r'info: pool a: .*ended with status 0')
+        assert daemon.workers() == workers
+        assert daemon.log().count('ended with status 0') == 1
+
+
 def test_the_level_of_the_command_line_counts_more_than_that_of_the_file():
     louder = Daemon(HELLO, level='error', args=['-l', 'info'])
     assert levels_in_the_log(louder) == {'notice', 'info'}

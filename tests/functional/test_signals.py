@@ -128,6 +128,18 @@ def test_a_graceful_stop_answers_24_requests_of_one_second_on_4_workers():
         assert all(map(refuses, addresses)) and not (daemon.dir / 'socket').exists()
 
 
+def test_a_graceful_stop_that_a_terminal_sends_to_all_processes_answers_the_queue_too():
+    conf = pool('tcp', *FOUR_WORKERS, ONE_SECOND, service='exec')
+    with Daemon(conf) as daemon:
+        clients = [open_client(daemon.address('tcp'), b'go\n') for _ in range(12)]
+        eventually(lambda: sum(len(children(worker)) for worker in daemon.workers()) == 4,
+                   '4 programs at work')
+        for pid in [*daemon.workers(), daemon.pid]:
+            os.kill(pid, SIGQUIT)
+        assert [read_answer(sock) for sock in clients] == [b'done\n'] * 12
+        assert daemon.ended() == 0
+
+
 def busy_forever(daemon):
     """A client of an endless program: (its connection, the program's pid)."""
     client = daemon.connect('busy')
