@@ -17,7 +17,7 @@ parse_port(const char *text, in_port_t *port)
 {
 	unsigned long n = 0;
 
-	if (*text == '\0' || strlen(text) > 5)
+	if (*text == '\0' || strlen(text) > 5 || (text[0] == '0' && text[1] != '\0'))
 		return -1;
 	for (; *text; text++) {
 		if (*text < '0' || *text > '9')

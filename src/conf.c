@@ -79,7 +79,7 @@ static const struct conf_option pool_options[] = {
 	RLIMIT("stack", CONF_RLIMIT_STACK),
 #undef RLIMIT
 	{ "environment", CONF_ENVIRONMENT, CONF_GENERATION, POOL(environment), NOTHING, NULL },
-	{ "pass_environment", CONF_LIST, CONF_GENERATION, POOL(pass_environment), NOTHING, NULL },
+	{ "pass_environment", CONF_NAMES, CONF_GENERATION, POOL(pass_environment), NOTHING, NULL },
 	{ "no_new_privs", CONF_BOOL, CONF_GENERATION, POOL(no_new_privs), NOTHING, "false" },
 };
 
@@ -106,10 +106,11 @@ const struct conf_section conf_service_sections[CONF_SERVICES] = {
 
 _Static_assert(ARRAY_LEN(pool_options) <= CONF_SECTION_OPTIONS, "conf_pool.set is too small");
 
-static bool
-is_list(const struct conf_option *option)
+bool
+conf_option_is_list(const struct conf_option *option)
 {
-	return option->type == CONF_LIST || option->type == CONF_ENVIRONMENT;
+	return option->type == CONF_LIST || option->type == CONF_ENVIRONMENT ||
+	       option->type == CONF_NAMES;
 }
 
 static bool
@@ -160,15 +161,17 @@ conf_log_level_from_name(const char *name)
 	return -1;
 }
 
+/* A name, and what must follow it: = or the end. */
 static int
-check_assignment(const char *text, char **err)
+check_variable(const char *text, char end, char **err)
 {
 	const char *p = text;
 
 	while (isalnum((unsigned char)*p) || *p == '_')
 		p++;
-	if (p == text || *p != '=' || isdigit((unsigned char)text[0]))
-		return util_fail(err, "\"%s\" is not a variable: write \"NAME=value\"", text);
+	if (p == text || *p != end || isdigit((unsigned char)text[0]))
+		return util_fail(err, "\"%s\" is not a variable: write %s", text,
+				 end ? "\"NAME=value\"" : "its name alone");
 	return 0;
 }
 
@@ -194,7 +197,8 @@ conf_set(void *base, const struct conf_option *o, const char *text, char **err)
 	case CONF_PATH:
 		return set_text(text_at(base, o), o, text, err);
 	case CONF_ENVIRONMENT:
-		if (check_assignment(text, err) < 0)
+	case CONF_NAMES:
+		if (check_variable(text, o->type == CONF_NAMES ? '\0' : '=', err) < 0)
 			return -1;
 		/* FALLTHROUGH */
 	case CONF_LIST:
@@ -224,7 +228,7 @@ conf_set(void *base, const struct conf_option *o, const char *text, char **err)
 void
 conf_set_empty(void *base, const struct conf_option *o)
 {
-	if (is_list(o) && !*list_at(base, o))
+	if (conf_option_is_list(o) && !*list_at(base, o))
 		*list_at(base, o) = util_calloc(1, sizeof(char *));
 }
 
@@ -237,7 +241,7 @@ set_defaults(void *base, const struct conf_section *section)
 
 		if (o->fallback && conf_set(base, o, o->fallback, &err) < 0)
 			abort(); /* the table contradicts itself */
-		if (!o->fallback && !is_list(o) && !is_text(o))
+		if (!o->fallback && !conf_option_is_list(o) && !is_text(o))
 			*number_at(base, o) = CONF_UNSET;
 	}
 }
@@ -248,7 +252,7 @@ free_values(void *base, const struct conf_section *section)
 	for (size_t i = 0; i < section->n; i++) {
 		const struct conf_option *o = &section->options[i];
 
-		if (is_list(o))
+		if (conf_option_is_list(o))
 			util_list_free(*list_at(base, o));
 		else if (is_text(o))
 			free(*text_at(base, o));
@@ -315,7 +319,7 @@ conf_find_pool(const struct conf *conf, const char *name)
 static bool
 values_equal(const void *a, const void *b, const struct conf_option *o)
 {
-	if (is_list(o)) {
+	if (conf_option_is_list(o)) {
 		char **x = *list_at(a, o), **y = *list_at(b, o);
 		size_t n = util_list_len(x);
 
@@ -394,7 +398,7 @@ dump_number(const struct conf_option *o, int64_t value, FILE *out)
 static bool
 has_value(const void *base, const struct conf_option *o)
 {
-	if (is_list(o))
+	if (conf_option_is_list(o))
 		return *list_at(base, o) != NULL;
 	if (is_text(o))
 		return *text_at(base, o) != NULL;
@@ -414,7 +418,7 @@ dump_options(const void *base, const struct conf_section *section, const char *s
 		if (skipped)
 			continue;
 		fprintf(out, "%s%s = ", indent, o->name);
-		if (is_list(o))
+		if (conf_option_is_list(o))
 			dump_list(*list_at(base, o), out);
 		else if (is_text(o))
 			conf_value_print_string(out, *text_at(base, o));

@@ -24,6 +24,7 @@ enum conf_type {
 	CONF_PATH,	/* absolute */
 	CONF_LIST,	/* of strings */
 	CONF_ENVIRONMENT, /* a list of NAME=VALUE */
+	CONF_NAMES,	  /* a list of names of variables */
 	CONF_COUNT,
 	CONF_INTEGER,	/* may be negative */
 	CONF_TIME,
@@ -160,6 +161,8 @@ int conf_set(void *base, const struct conf_option *option, const char *text, cha
 
 /* An empty list, which differs from one that was never set. */
 void conf_set_empty(void *base, const struct conf_option *option);
+
+bool conf_option_is_list(const struct conf_option *option);
 
 /* The position of a name in a section's table, or -1. */
 int conf_option_index(const struct conf_section *section, const char *name);

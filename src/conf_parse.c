@@ -173,7 +173,7 @@ option_to_libconfuse(const struct conf_option *o)
 	cfg_opt_t one = CFG_STR_CB(o->name, NULL, CFGF_NODEFAULT, check_value);
 	cfg_opt_t list = CFG_STR_LIST_CB(o->name, NULL, CFGF_NODEFAULT, check_value);
 
-	return o->type == CONF_LIST || o->type == CONF_ENVIRONMENT ? list : one;
+	return conf_option_is_list(o) ? list : one;
 }
 
 /* Our tables as libconfuse's, built once: the global section holds pools, a pool its services. */

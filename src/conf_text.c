@@ -95,6 +95,22 @@ check_escape(struct scanner *s)
 	return 0;
 }
 
+/* ${NAME}: to the closing brace, which must stand in the same line and string. */
+static int
+skip_variable(struct scanner *s)
+{
+	size_t n = 2;
+
+	while (peek(s, n) != '}') {
+		if (peek(s, n) == '\0' || peek(s, n) == '"' || peek(s, n) == '\n')
+			return fail(s, s->line, "${ without }: to write these two bytes as they are, "
+						"write \\x24{");
+		n++;
+	}
+	s->at += n;
+	return 0;
+}
+
 static int
 skip_string(struct scanner *s, char quote)
 {
@@ -109,6 +125,8 @@ skip_string(struct scanner *s, char quote)
 		}
 		if (c == '\0')
 			return fail(s, s->line, nul_byte);
+		if (quote == '"' && c == '$' && peek(s, 1) == '{' && skip_variable(s) < 0)
+			return -1;
 		if (c == '\\') {
 			if (quote == '"' && check_escape(s) < 0)
 				return -1;
@@ -142,6 +160,8 @@ static int
 scan_byte(struct scanner *s, char c)
 {
 	switch (c) {
+	case '$':
+		return peek(s, 1) == '{' ? skip_variable(s) : 0;
 	case '\0':
 		return fail(s, s->line, nul_byte);
 	case '{':

@@ -26,6 +26,8 @@ parse_digits(const char *text, int64_t *value, const char **end)
 
 	if (!isdigit((unsigned char)text[0]))
 		return -1;
+	if (text[0] == '0' && isdigit((unsigned char)text[1]))
+		return -1; /* is it octal or not? */
 	errno = 0;
 	n = strtoll(text, &stop, 10);
 	if (errno == ERANGE)
@@ -43,12 +45,12 @@ conf_value_count(const char *text, int64_t min, int64_t max, int64_t *value, cha
 
 	if (min < 0 && text[0] == '-')
 		digits++;
+	if (digits[0] == '0' && isdigit((unsigned char)digits[1]))
+		return util_fail(err, "\"%s\" has a leading zero: write the number without it",
+				 text);
 	if (parse_digits(digits, &n, &end) < 0 || *end != '\0')
 		return util_fail(err, "\"%s\" is not a number from %" PRId64 " to %" PRId64, text,
 				 min, max);
-	if (digits[0] == '0' && digits[1] != '\0')
-		return util_fail(err, "\"%s\" has a leading zero: write the number without it",
-				 text);
 	if (digits != text)
 		n = -n;
 	if (n < min || n > max)

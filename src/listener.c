@@ -51,13 +51,16 @@ fall_back_to_ipv4(struct address *a)
 	a->len = sizeof(sin);
 }
 
-/* Does anybody accept on this Unix socket?  The kernel tells who called listen(2). */
+/*
+ * Does anybody have this Unix socket?  Only a refused connection says that nobody has.
+ * The kernel tells who called listen(2).
+ */
 static bool
 unix_is_live(const struct address *a, pid_t *owner)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	bool connected = connect(fd, (const struct sockaddr *)&a->sa, a->len) == 0;
-	bool live = connected || errno == EAGAIN;
+	bool live = connected || (errno != ECONNREFUSED && errno != ENOENT);
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
@@ -85,6 +88,8 @@ look_at_path(const struct address *a, pid_t *owner, char **err)
 				 path);
 	if (!unix_is_live(a, owner))
 		return 1;
+	if (*owner == 0)
+		return util_fail(err, "%s is in use by another process", path);
 	return util_fail(err, "%s is in use by pid %d, which accepts connections there", path,
 			 (int)*owner);
 }
@@ -176,13 +181,49 @@ set_defer_accept(const struct listener *l)
 		log_warn("%s: TCP_DEFER_ACCEPT: %s", l->name, strerror(errno));
 }
 
+static void
+take_name(struct listener *l)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+
+	getsockname(l->fd, (struct sockaddr *)&sa, &len);
+	address_format((struct sockaddr *)&sa, len, l->name);
+}
+
+struct listener *
+listener_adopt(int fd, const struct address *address, const struct listener_options *options,
+	       char **err)
+{
+	int type = 0, listens = 0;
+	socklen_t len = sizeof(type);
+	struct listener *l;
+
+	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
+	if (type != SOCK_STREAM || !listens) {
+		util_fail(err, "descriptor %d from the service manager is no stream socket that "
+			       "listens",
+			  fd);
+		return NULL;
+	}
+	l = util_calloc(1, sizeof(*l));
+	l->address = *address;
+	l->options = *options;
+	l->users = 1;
+	l->fd = fd;
+	l->inherited = true;
+	take_name(l);
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK); /* workers block in accept(2) */
+	set_defer_accept(l);
+	return l;
+}
+
 struct listener *
 listener_open(const struct address *address, const struct listener_options *options, char **err)
 {
 	struct listener *l = util_calloc(1, sizeof(*l));
 	struct address bound = *address;
-	struct sockaddr_storage sa;
-	socklen_t len = sizeof(sa);
 	pid_t owner = 0;
 	struct stat st;
 
@@ -196,8 +237,7 @@ listener_open(const struct address *address, const struct listener_options *opti
 		l->dev = st.st_dev;
 		l->ino = st.st_ino;
 	}
-	getsockname(l->fd, (struct sockaddr *)&sa, &len);
-	address_format((struct sockaddr *)&sa, len, l->name);
+	take_name(l);
 	set_defer_accept(l);
 	if (listen(l->fd, options->backlog) < 0) {
 		fail_address(&bound, "listen on", &owner, err);

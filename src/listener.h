@@ -23,6 +23,7 @@ struct listener {
 	char name[ADDRESS_TEXT_BYTES]; /* as bound, with the real port */
 	int fd;
 	unsigned users; /* generations of workers that accept on it */
+	bool inherited; /* a service manager opened it, and keeps it after us */
 	bool finishing; /* takes no new connections, see listener_finish() */
 	dev_t dev;	/* the file of a Unix socket, to remove no other one */
 	ino_t ino;
@@ -36,6 +37,12 @@ struct listener {
  */
 struct listener *listener_open(const struct address *address, const struct listener_options *options,
 			       char **err);
+/*
+ * The same with a socket that a service manager has bound, and that it must listen on;
+ * the descriptor is owned by the listener then.
+ */
+struct listener *listener_adopt(int fd, const struct address *address,
+				const struct listener_options *options, char **err);
 void listener_use(struct listener *l);
 void listener_release(struct listener *l);
 

@@ -5,6 +5,7 @@
 #include "conf_parse.h"
 #include "log.h"
 #include "master.h"
+#include "notify.h"
 #include "reload.h"
 #include "title.h"
 
@@ -159,7 +160,7 @@ clean_inheritance(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		dup2(fd, STDIN_FILENO);
-	close_range(STDERR_FILENO + 1, ~0U, 0);
+	close_range((unsigned)notify_last_fd() + 1, ~0U, 0);
 	umask(022);
 }
 
@@ -203,7 +204,9 @@ main(int argc, char **argv)
 		return done - 1;
 	file = absolute(line.file);
 	title_init(argc, argv);
+	notify_init();
 	clean_inheritance();
+	notify_connect();
 	log_start("preforkd");
 	if (line.check)
 		status = check(file, line.foreground);

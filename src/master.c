@@ -2,6 +2,7 @@
 
 #include "child.h"
 #include "conf_parse.h"
+#include "notify.h"
 #include "pidfile.h"
 #include "session.h"
 #include "title.h"
@@ -15,6 +16,8 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define STOP_RESERVE_MS 15000 /* beyond graceful_timeout, for TERM and KILL */
 
 struct master master = { .control_fds = { -1, -1 }, .pid_fd = -1, .gate = -1, .log_fd = -1 };
 
@@ -53,15 +56,42 @@ master_settle(void)
 		event_base_loopbreak(master.base);
 }
 
+static unsigned
+count_workers(void)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < master.npools; i++)
+		n += pool_active(master.pools[i]);
+	return n;
+}
+
+/* To the service manager: what was begun is done. */
+void
+master_tell_ready(void)
+{
+	notify_send("READY=1\nMAINPID=%d\nSTATUS=%zu pool%s, %u workers at the last start or reload",
+		    (int)getpid(), master.npools, util_plural(master.npools), count_workers());
+}
+
+/* Sockets that the service manager opened and that no pool wants. */
+static void
+warn_of_sockets(void)
+{
+	const char *name;
+
+	for (size_t i = 0; notify_socket(i, &name) >= 0; i++)
+		log_warn("socket \"%s\" of the service manager fits no pool, by name or by address",
+			 name);
+}
+
 /* All pools are: the pid file is written, and whoever started us may go on. */
 void
 master_ready(void)
 {
-	unsigned workers = 0;
+	unsigned workers = count_workers();
 	char *err = NULL;
 
-	for (size_t i = 0; i < master.npools; i++)
-		workers += pool_active(master.pools[i]);
 	if (master.pid_fd >= 0 && pidfile_write(master.pid_fd, master.pid_file, &err) < 0) {
 		log_error("%s", err);
 		free(err);
@@ -69,6 +99,8 @@ master_ready(void)
 	master.state = MASTER_RUNNING;
 	log_notice("ready: %zu pool%s, %u worker%s", master.npools, util_plural(master.npools),
 		   workers, util_plural(workers));
+	warn_of_sockets();
+	master_tell_ready();
 	if (master.options.ready_fd < 0)
 		return;
 	log_copy_to_stderr(false);
@@ -79,12 +111,27 @@ master_ready(void)
 	master.options.ready_fd = -1;
 }
 
+/* The service manager must not lose its patience before we do. */
+static void
+tell_stopping(bool fast)
+{
+	int64_t longest = 0;
+
+	for (size_t i = 0; i < master.npools && !fast; i++)
+		if (master.pools[i]->current)
+			longest = util_max(longest,
+					   master.pools[i]->current->conf->graceful_timeout);
+	notify_send("STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=%" PRId64,
+		    (longest + STOP_RESERVE_MS) * 1000);
+}
+
 static void
 stop(bool fast, const char *signal_name)
 {
 	int64_t now = util_now_ms();
 
 	log_notice("stopping %s (%s)", fast ? "now" : "gracefully", signal_name);
+	tell_stopping(fast);
 	master_reload_cancel("told to stop");
 	master.state = MASTER_STOPPING;
 	for (size_t i = 0; i < master.npools; i++)
@@ -213,6 +260,29 @@ on_control(evutil_socket_t fd, short what, void *arg)
 	master_settle();
 }
 
+static void
+on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	notify_send("WATCHDOG=1");
+}
+
+/* Only if the service manager asks for it: an idle master makes no system call else. */
+static void
+start_watchdog(void)
+{
+	int64_t half = notify_watchdog_ms() / 2;
+	struct timeval tv = { .tv_sec = (time_t)(half / 1000),
+			      .tv_usec = (suseconds_t)(half % 1000 * 1000) };
+
+	if (half == 0)
+		return;
+	master.watchdog = event_new(master.base, -1, EV_PERSIST, on_watchdog, NULL);
+	event_add(master.watchdog, &tv);
+}
+
 static int
 lock_pid_file(const struct conf *conf, char **err)
 {
@@ -270,6 +340,7 @@ start(char **err)
 	title_set(title);
 	free(title);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	start_watchdog();
 	master_reload_begin();
 	master_settle();
 	return 0;

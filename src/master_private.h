@@ -28,7 +28,7 @@ struct master {
 	enum master_state state;
 	int status; /* to exit with */
 	struct event_base *base;
-	struct event *control;
+	struct event *control, *watchdog;
 	int control_fds[2];
 	int pid_fd;
 	char *pid_file;
@@ -63,5 +63,6 @@ void master_reload_cancel(const char *why);
 /* master.c: after anything that may have ended a trial, a pool, or the daemon. */
 void master_settle(void);
 void master_ready(void);
+void master_tell_ready(void);
 
 #endif

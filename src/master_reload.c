@@ -4,6 +4,8 @@
  */
 #include "master_private.h"
 
+#include "notify.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -63,6 +65,7 @@ refuse(const char *why)
 		master.state = MASTER_STOPPING;
 	} else {
 		log_error("reload refused, nothing was changed: %s", why);
+		notify_send("READY=1\nSTATUS=Reload refused: %.300s", why);
 	}
 }
 
@@ -149,6 +152,8 @@ master_reload_begin(void)
 		return;
 	}
 	master.reload_again = false;
+	if (master.state == MASTER_RUNNING)
+		notify_reloading();
 	master.plan = reload_plan(master.options.file, master.pools, master.npools, &err);
 	if (!master.plan || open_log(&err) < 0 || open_gates(&err) < 0) {
 		refuse(err);
@@ -260,6 +265,8 @@ commit(void)
 	master_look_all(false);
 	if (first)
 		master_ready();
+	else
+		master_tell_ready();
 }
 
 /* Looks how the trial goes; true when that ended it, one way or the other. */

@@ -24,7 +24,9 @@ pool_old_add(struct pool *pool, struct generation *gen, enum generation_phase ph
 enum generation_phase
 pool_old_phase(const struct generation *gen)
 {
-	return gen->listener->users > 1 ? GENERATION_RETIRING : GENERATION_FINISHING;
+	bool stays = gen->listener->users > 1 || gen->listener->inherited;
+
+	return stays ? GENERATION_RETIRING : GENERATION_FINISHING;
 }
 
 /* A listener that ends may still have a queue, and nobody left to accept it. */

@@ -14,7 +14,7 @@
 void pool_old_add(struct pool *pool, struct generation *gen, enum generation_phase phase,
 		  int64_t now);
 
-/* FINISHING if nobody else accepts on its listener. */
+/* FINISHING if its listener ends with it: nobody else accepts there, now or later. */
 enum generation_phase pool_old_phase(const struct generation *gen);
 
 /* Lets go of what has come to its end; *look_at becomes earlier if there is more to do. */

@@ -2,6 +2,7 @@
 
 #include "conf_parse.h"
 #include "netdiag.h"
+#include "notify.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +141,51 @@ find_listener(const struct generation *gen, const struct pool *own, struct pool 
 	return NULL;
 }
 
+/* Is the socket bound to the pool's address? */
+static bool
+has_address(const struct generation *gen, int fd)
+{
+	struct address a = { .len = sizeof(a.sa) };
+
+	if (getsockname(fd, (struct sockaddr *)&a.sa, &a.len) < 0)
+		return false;
+	a.any = gen->address.any;
+	a.path = gen->address.path;
+	if (a.sa.ss_family == AF_UNIX && a.path)
+		a.len = gen->address.len; /* the kernel counts the path only as far as it goes */
+	return address_equal(&gen->address, &a);
+}
+
+/* A socket that was handed over: the one with the pool's name, or else its address. */
+static int
+find_inherited(const struct generation *gen)
+{
+	const char *name;
+	int fd;
+
+	for (size_t i = 0; (fd = notify_socket(i, &name)) >= 0; i++)
+		if (strcmp(name, gen->conf->name) == 0)
+			return fd;
+	for (size_t i = 0; (fd = notify_socket(i, &name)) >= 0; i++)
+		if (has_address(gen, fd))
+			return fd;
+	return -1;
+}
+
+static struct listener *
+adopt_inherited(const struct generation *gen, char **err)
+{
+	int fd = find_inherited(gen);
+	struct listener *l;
+
+	if (fd < 0)
+		return NULL;
+	l = listener_adopt(fd, &gen->address, &gen->listen, err);
+	if (l)
+		notify_socket_taken(fd);
+	return l;
+}
+
 static int
 take_listener(struct reload_entry *entry, struct pool *const *pools, size_t npools, char **err)
 {
@@ -152,7 +198,9 @@ take_listener(struct reload_entry *entry, struct pool *const *pools, size_t npoo
 		gen->listener = l;
 		return 0;
 	}
-	gen->listener = listener_open(&gen->address, &gen->listen, &why);
+	gen->listener = adopt_inherited(gen, &why);
+	if (!gen->listener && !why)
+		gen->listener = listener_open(&gen->address, &gen->listen, &why);
 	entry->opened = gen->listener != NULL;
 	return gen->listener ? 0 : fail_listen(gen->conf, why, err);
 }
@@ -234,7 +282,8 @@ reload_check(const char *file, bool foreground, char **err)
 
 		if (listener_check(&gen->address, &gen->listen, &owner, &why) == 0)
 			continue;
-		if (runs_this_file(owner, file))
+		/* systemd, which would hand the socket over, or the daemon that has it. */
+		if (owner == 1 || runs_this_file(owner, file))
 			free(why);
 		else
 			fail_listen(gen->conf, why, err);

@@ -280,8 +280,7 @@ log_lost_connection(int error)
 {
 	unsigned held_back;
 
-	if (error != EINTR &&
-	    log_limit_pass(&self.worker->scoreboard->lost_limit, ACCEPT_LOG_MS, &held_back))
+	if (log_limit_pass(&self.worker->scoreboard->lost_limit, ACCEPT_LOG_MS, &held_back))
 		log_notice("pool %s: a connection was gone before it was accepted: %s "
 			   "(%u more like this)",
 			   self.worker->pool, strerror(error), held_back);
@@ -297,14 +296,21 @@ go_on_after(int error)
 	case EINVAL:   /* the same for a Unix socket */
 	case EBADF:
 		return false;
-	case EMFILE:
-	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
-		pause_accepting(error);
+	case EINTR:
 		return true;
-	default: /* errors of the one connection that was pending, see accept(2) */
+	case ECONNABORTED: /* and what else accept(2) passes on of one connection */
+	case EPROTO:
+	case ENOPROTOOPT:
+	case EOPNOTSUPP:
+	case ENETDOWN:
+	case ENETUNREACH:
+	case EHOSTDOWN:
+	case EHOSTUNREACH:
+	case ENONET:
 		log_lost_connection(error);
+		return true;
+	default: /* EMFILE, ENFILE, ENOBUFS, ENOMEM, or nobody knows what */
+		pause_accepting(error);
 		return true;
 	}
 }

@@ -350,6 +350,15 @@ def test_a_socket_of_somebody_else_is_not_stale_because_connecting_is_forbidden(
             assert path.exists()
 
 
+def test_a_datagram_socket_at_the_path_is_left_alone():
+    with something_at_the_path() as (daemon, path), socket.socket(type=socket.SOCK_DGRAM,
+                                                                  family=socket.AF_UNIX) as live:
+        live.bind(str(path))
+        with daemon.spawned():
+            assert daemon.ended() == 1
+            assert path.exists()
+
+
 def test_a_file_at_the_path_is_left_alone():
     with something_at_the_path() as (daemon, path):
         path.write_text('precious')

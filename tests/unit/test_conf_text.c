@@ -53,11 +53,11 @@ sections_are_counted_by_line(void **state)
 	char *err, *text;
 
 	(void)state;
-	text = clean("pool a {\n x = { 1, 2 }\n exec {\n}\n}\n\npool b\n{\n}\n", &out, &err);
+	text = clean("l = ${A}\npool a {\n x = { 1, 2 }\n exec {\n}\n}\n\npool b\n{\n}\n", &out, &err);
 	assert_non_null(text);
 	assert_int_equal(out.nsections, 2);
-	assert_int_equal(out.section_lines[0], 1);
-	assert_int_equal(out.section_lines[1], 8);
+	assert_int_equal(out.section_lines[0], 2);
+	assert_int_equal(out.section_lines[1], 9);
 	free(text);
 	free(out.section_lines);
 }
@@ -81,6 +81,8 @@ faults_are_told_with_their_line(void **state)
 		{ "a = \"\\x00\"\n", "f:1: bad escape" },
 		{ "a = \"\\x0g\"\n", "f:1: bad escape" },
 		{ "a = \"\\xg\"\n", "f:1: bad escape" },
+		{ "a = { \"${A\", \"b}\" }\n", "f:1: ${ without }" },
+		{ "\na = ${A\n}\n", "f:2: ${ without }" },
 		{ "a = *:80\n", "f:1: *, ( and ) must" },
 		{ "a = 1+2\n", "f:1: + must" },
 		{ "{{{{{{{{{", "f:1: sections are nested" },

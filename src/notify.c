@@ -1,0 +1,181 @@
+#include "notify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LISTEN_FDS_START 3 /* sd_listen_fds(3) */
+
+static struct {
+	int fd; /* to the manager; -1: there is none */
+	int64_t watchdog_ms;
+	int *sockets; /* -1: taken */
+	char **names;
+	size_t nsockets;
+	int last_fd;
+} self = { .fd = -1, .last_fd = LISTEN_FDS_START - 1 };
+
+/* A number in the environment, or -1. */
+static int64_t
+env_number(const char *name)
+{
+	const char *text = getenv(name);
+	char *end;
+	long long n;
+
+	if (!text || text[0] < '0' || text[0] > '9')
+		return -1;
+	errno = 0;
+	n = strtoll(text, &end, 10);
+	return *end == '\0' && errno == 0 ? n : -1;
+}
+
+/* For us, or for a process that passed its environment on to us? */
+static int
+is_ours(const char *pid_variable)
+{
+	int64_t pid = env_number(pid_variable);
+
+	return pid == (int64_t)getpid() || (pid < 0 && !getenv(pid_variable));
+}
+
+static void
+open_manager(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	const char *path = getenv("NOTIFY_SOCKET");
+	size_t len = path ? strlen(path) : 0;
+
+	if (len < 2 || len >= sizeof(sun.sun_path) || (path[0] != '/' && path[0] != '@'))
+		return;
+	memcpy(sun.sun_path, path, len);
+	if (path[0] == '@')
+		sun.sun_path[0] = '\0';
+	self.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (self.fd >= 0 && connect(self.fd, (struct sockaddr *)&sun,
+				    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0) {
+		close(self.fd);
+		self.fd = -1;
+	}
+}
+
+/* The name of the i-th socket in a list with colons; the caller frees it. */
+static char *
+name_of(size_t i)
+{
+	const char *at = getenv("LISTEN_FDNAMES");
+
+	for (; at && i > 0; i--) {
+		at = strchr(at, ':');
+		if (at)
+			at++;
+	}
+	return at && *at && *at != ':' ? util_format("%.*s", (int)strcspn(at, ":"), at) :
+					 util_strdup("unknown");
+}
+
+static void
+take_sockets(void)
+{
+	int64_t n = env_number("LISTEN_FDS");
+
+	if (n <= 0 || n > 1024 || env_number("LISTEN_PID") != (int64_t)getpid())
+		return;
+	self.nsockets = (size_t)n;
+	self.sockets = util_calloc(self.nsockets, sizeof(int));
+	self.names = util_calloc(self.nsockets + 1, sizeof(char *));
+	for (size_t i = 0; i < self.nsockets; i++) {
+		self.sockets[i] = LISTEN_FDS_START + (int)i;
+		self.names[i] = name_of(i);
+		fcntl(self.sockets[i], F_SETFD, FD_CLOEXEC);
+		self.last_fd = self.sockets[i];
+	}
+}
+
+void
+notify_init(void)
+{
+	int64_t watchdog_us = is_ours("WATCHDOG_PID") ? env_number("WATCHDOG_USEC") : -1;
+
+	take_sockets();
+	if (watchdog_us > 0)
+		self.watchdog_ms = watchdog_us / 1000;
+}
+
+void
+notify_connect(void)
+{
+	static const char *const names[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC",	"WATCHDOG_PID",
+					     "LISTEN_FDS",    "LISTEN_PID",	"LISTEN_FDNAMES" };
+
+	open_manager();
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		unsetenv(names[i]);
+}
+
+int
+notify_last_fd(void)
+{
+	return self.last_fd;
+}
+
+void
+notify_send(const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+	int len;
+
+	if (self.fd < 0)
+		return;
+	va_start(ap, fmt);
+	len = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (len > 0 && (size_t)len < sizeof(text))
+		send(self.fd, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void
+notify_reloading(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	notify_send("RELOADING=1\nMONOTONIC_USEC=%" PRId64 "\nSTATUS=Reloading",
+		    (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+}
+
+int64_t
+notify_watchdog_ms(void)
+{
+	return self.watchdog_ms;
+}
+
+int
+notify_socket(size_t i, const char **name)
+{
+	for (size_t k = 0; k < self.nsockets; k++) {
+		if (self.sockets[k] < 0 || i-- > 0)
+			continue;
+		*name = self.names[k];
+		return self.sockets[k];
+	}
+	return -1;
+}
+
+void
+notify_socket_taken(int fd)
+{
+	for (size_t k = 0; k < self.nsockets; k++)
+		if (self.sockets[k] == fd)
+			self.sockets[k] = -1;
+}

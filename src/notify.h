@@ -1,0 +1,40 @@
+/*
+ * The service manager's side of things, as systemd defines it: state by datagrams
+ * (sd_notify(3)) and sockets that it opened for us (sd_listen_fds(3)).  Without a
+ * service manager all of it does nothing.
+ */
+#ifndef PREFORKD_NOTIFY_H
+#define PREFORKD_NOTIFY_H
+
+#include "util.h"
+
+/*
+ * First of all: notes the sockets of LISTEN_FDS and the watchdog, if they are meant for
+ * this process.  Descriptors up to notify_last_fd() must not be closed then.
+ */
+void notify_init(void);
+int notify_last_fd(void);
+
+/*
+ * Once the other descriptors are closed: connects to NOTIFY_SOCKET, and takes all these
+ * variables out of the environment, so that no program of ours believes they are its.
+ */
+void notify_connect(void);
+
+/* Lines of VAR=value.  Never blocks; what the manager does not take is lost. */
+void notify_send(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* RELOADING=1 with the time that the protocol wants. */
+void notify_reloading(void);
+
+/* The longest silence that the watchdog bears, in milliseconds; 0: there is none. */
+int64_t notify_watchdog_ms(void);
+
+/*
+ * The i-th of the sockets that were handed over and not taken yet, with its name
+ * ("unknown" if the manager gave none); -1 behind the last one.
+ */
+int notify_socket(size_t i, const char **name);
+void notify_socket_taken(int fd);
+
+#endif
