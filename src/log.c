@@ -10,12 +10,10 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 2048
-#define SYSLOG_SOCKET  "/dev/log"
 
 /* One page that all processes share: which hand-over in the channel is the newest. */
 struct log_shared {
@@ -48,6 +46,7 @@ static struct {
 	int fd;
 	int level;
 	bool copy_to_stderr;
+	bool plain;
 	bool may_stall; /* not a regular file: ask poll(2) before a write */
 	int channel[2]; /* [0] workers peek, [1] the master sends; -1 before log_start */
 	unsigned generation;
@@ -55,44 +54,6 @@ static struct {
 	struct log_shared *shared;
 } self = { .ident = "preforkd", .fd = STDERR_FILENO, .level = LOG_NOTICE, .may_stall = true,
 	   .facility = LOG_DAEMON, .channel = { -1, -1 } };
-
-static const struct {
-	const char *name;
-	int code;
-} facilities[] = {
-	{ "daemon", LOG_DAEMON }, { "user", LOG_USER },	    { "local0", LOG_LOCAL0 },
-	{ "local1", LOG_LOCAL1 }, { "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 },
-	{ "local4", LOG_LOCAL4 }, { "local5", LOG_LOCAL5 }, { "local6", LOG_LOCAL6 },
-	{ "local7", LOG_LOCAL7 },
-};
-
-int
-log_target_parse(const char *text, struct log_target *target, char **err)
-{
-	memset(target, 0, sizeof(*target));
-	if (strcmp(text, "stderr") == 0) {
-		target->kind = LOG_TO_STDERR;
-		return 0;
-	}
-	if (text[0] == '/') {
-		target->kind = LOG_TO_FILE;
-		target->path = text;
-		return 0;
-	}
-	target->kind = LOG_TO_SYSLOG;
-	target->facility = LOG_DAEMON;
-	if (strcmp(text, "syslog") == 0)
-		return 0;
-	if (strncmp(text, "syslog:", 7) == 0)
-		for (size_t i = 0; i < ARRAY_LEN(facilities); i++)
-			if (strcmp(text + 7, facilities[i].name) == 0) {
-				target->facility = facilities[i].code;
-				return 0;
-			}
-	return util_fail(err, "\"%s\" is not a log target: write \"stderr\", \"syslog\", "
-			      "\"syslog:daemon\" (or user, local0 to local7) or \"/a/file\"",
-			 text);
-}
 
 void
 log_start(const char *ident)
@@ -109,51 +70,6 @@ log_start(const char *ident)
 		exit(1);
 	}
 	self.shared = page;
-}
-
-static int
-syslog_connect(void)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX, .sun_path = SYSLOG_SOCKET };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	return fd;
-}
-
-static int
-fail_open(const char *path, char **err)
-{
-	return util_fail(err, "cannot open the log %s: %s", path, strerror(errno));
-}
-
-int
-log_prepare(const struct log_target *target, char **err)
-{
-	int fd;
-
-	switch (target->kind) {
-	case LOG_TO_STDERR:
-		return STDERR_FILENO;
-	case LOG_TO_FILE:
-		fd = open(target->path,
-			  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
-		return fd < 0 ? fail_open(target->path, err) : fd;
-	case LOG_TO_SYSLOG:
-		fd = syslog_connect();
-		if (fd < 0)
-			util_fail(err, "cannot reach syslog at %s: %s; start a syslogd, or write "
-				       "log = \"/a/file\"",
-				  SYSLOG_SOCKET, strerror(errno));
-		return fd;
-	}
-	return -1;
 }
 
 static bool
@@ -248,35 +164,6 @@ log_adopt(const struct log_target *target, int fd)
 	channel_offer(fd);
 }
 
-/* Would log_prepare() succeed?  Without making the file. */
-int
-log_check(const struct log_target *target, char **err)
-{
-	char *dir, *slash;
-	struct stat st;
-	int fd, result;
-
-	if (target->kind != LOG_TO_FILE) {
-		fd = log_prepare(target, err);
-		if (fd > STDERR_FILENO)
-			close(fd);
-		return fd < 0 ? -1 : 0;
-	}
-	if (stat(target->path, &st) == 0 && S_ISDIR(st.st_mode)) {
-		errno = EISDIR;
-		result = -1;
-	} else if (access(target->path, F_OK) == 0) {
-		result = access(target->path, W_OK);
-	} else {
-		dir = util_strdup(target->path);
-		slash = strrchr(dir, '/');
-		slash[slash == dir] = '\0';
-		result = access(dir, W_OK | X_OK);
-		free(dir);
-	}
-	return result < 0 ? fail_open(target->path, err) : 0;
-}
-
 int
 log_reopen(char **err)
 {
@@ -285,7 +172,7 @@ log_reopen(char **err)
 
 	if (self.kind != LOG_TO_FILE)
 		return 0;
-	fd = log_prepare(&target, err);
+	fd = log_target_open(&target, err);
 	if (fd < 0)
 		return -1;
 	log_adopt(&target, fd);
@@ -300,6 +187,12 @@ log_set_level(int level)
 	self.level = level;
 	if (self.shared)
 		channel_offer(self.fd);
+}
+
+void
+log_set_plain(void)
+{
+	self.plain = true;
 }
 
 bool
@@ -353,6 +246,8 @@ format_prefix(char *buf, size_t size, int level, bool for_syslog)
 	struct tm tm;
 	char stamp[40], zone[8];
 
+	if (self.plain)
+		return (size_t)snprintf(buf, size, "%s: %s: ", self.ident, level_name(level));
 	clock_gettime(CLOCK_REALTIME, &now);
 	localtime_r(&now.tv_sec, &tm);
 	if (for_syslog) {
@@ -379,13 +274,16 @@ write_line(int fd, const char *line, size_t len, bool may_stall)
 static bool
 write_syslog(const char *line, size_t len)
 {
+	struct log_target target = { .kind = LOG_TO_SYSLOG, .facility = self.facility };
+	char *err = NULL;
 	int fd;
 
 	if (send(self.fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		return true;
 	if (errno != ECONNREFUSED && errno != ENOTCONN && errno != ECONNRESET)
 		return false;
-	fd = syslog_connect(); /* syslogd was restarted */
+	fd = log_target_open(&target, &err); /* syslogd was restarted */
+	free(err);
 	if (fd < 0)
 		return false;
 	dup3(fd, self.fd, O_CLOEXEC);

@@ -14,34 +14,20 @@
 #ifndef PREFORKD_LOG_H
 #define PREFORKD_LOG_H
 
+#include "log_target.h"
 #include "util.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <syslog.h> /* LOG_ERR ... LOG_DEBUG are the levels */
 
-enum log_kind { LOG_TO_STDERR, LOG_TO_FILE, LOG_TO_SYSLOG };
-
-struct log_target {
-	enum log_kind kind;
-	int facility;	  /* LOG_TO_SYSLOG: LOG_DAEMON, ... */
-	const char *path; /* LOG_TO_FILE: points into the text given to log_target_parse */
-};
-
-/* "stderr", "syslog", "syslog:FACILITY" or "/a/file".  0, or -1 with *err. */
-int log_target_parse(const char *text, struct log_target *target, char **err);
-
 /* Once, before anything forks.  Until log_open() lines go to stderr. */
 void log_start(const char *ident);
 
 /*
- * Opening is split so that a reload can fail before it changes anything.
- * log_prepare() returns a descriptor for the target (2 for stderr) or -1 with *err;
- * log_adopt() takes it over, for this process and for all workers.  log_check() only
- * tells whether log_prepare() would succeed.
+ * Makes what log_target_open() returned the log of this process and of all workers; the
+ * descriptor is owned by the log then.
  */
-int log_prepare(const struct log_target *target, char **err);
-int log_check(const struct log_target *target, char **err);
 void log_adopt(const struct log_target *target, int fd);
 
 /* Opens the file of the present target again (after a rotation); -1 with *err. */
@@ -49,6 +35,9 @@ int log_reopen(char **err);
 
 /* Workers that run follow, too. */
 void log_set_level(int level);
+
+/* Lines without time and process: for a command that somebody waits for. */
+void log_set_plain(void);
 bool log_enabled(int level);
 
 /* While on, warnings and errors go to stderr too: for a start that may fail. */

@@ -208,6 +208,8 @@ main(int argc, char **argv)
 	clean_inheritance();
 	notify_connect();
 	log_start("preforkd");
+	if (line.check || line.dump)
+		log_set_plain();
 	if (line.check)
 		status = check(file, line.foreground);
 	else if (line.dump)

@@ -88,7 +88,7 @@ open_log(char **err)
 
 	if (master.options.foreground || (now && strcmp(now, master.plan->conf->log) == 0))
 		return 0;
-	master.log_fd = log_prepare(&master.plan->log, &why);
+	master.log_fd = log_target_open(&master.plan->log, &why);
 	return master.log_fd < 0 ? reload_fail_log(master.plan->conf, why, err) : 0;
 }
 

@@ -273,7 +273,7 @@ reload_check(const char *file, bool foreground, char **err)
 	struct reload_plan *plan = read_plan(file, err);
 	char *log_why = NULL;
 
-	if (plan && !foreground && log_check(&plan->log, &log_why) < 0)
+	if (plan && !foreground && log_target_check(&plan->log, &log_why) < 0)
 		reload_fail_log(plan->conf, log_why, err);
 	for (size_t i = 0; plan && !*err && i < plan->n; i++) {
 		const struct generation *gen = plan->entries[i].gen;

@@ -202,7 +202,7 @@ def test_t_and_a_reload_agree_word_for_word(name):
     with Daemon(ECHO) as daemon:
         put(daemon.conf_path, bad(name).read_bytes())
         reason = daemon.reload(expect='refused').split('nothing was changed: ')[1]
-        assert check(daemon.conf_path).stderr == f'{reason}\n'
+        assert check(daemon.conf_path).stderr.splitlines()[-1] == reason
 
 
 def test_a_bad_escape_does_not_spoil_the_next_file():
