@@ -39,8 +39,8 @@ parse_unix(const char *text, struct address *out, char **err)
 	if (text[0] == '@' && len == 1)
 		return util_fail(err, "\"@\" has no name: " FORMS);
 	if (len >= sizeof(sun->sun_path))
-		return util_fail(err, "\"%s\" is too long for a Unix socket: at most %zu bytes", text,
-				 sizeof(sun->sun_path) - 1);
+		return util_fail(err, "\"%s\" is too long for a Unix socket: at most %zu bytes",
+				 text, sizeof(sun->sun_path) - 1);
 	sun->sun_family = AF_UNIX;
 	memcpy(sun->sun_path, text, len);
 	out->path = text[0] == '/';
@@ -104,13 +104,15 @@ address_parse(const char *text, struct address *out, char **err)
 	if (!colon || colon == text)
 		return util_fail(err, "\"%s\" is not a listen address: " FORMS, text);
 	if (parse_port(colon + 1, &port) < 0)
-		return util_fail(err, "\"%s\" has no port from 0 to 65535 at its end: " FORMS, text);
+		return util_fail(err, "\"%s\" has no port from 0 to 65535 at its end: " FORMS,
+				 text);
 	host = util_strdup(text);
 	host[colon - text] = '\0';
 	result = parse_host(host, port, out);
 	free(host);
 	if (result < 0)
-		return util_fail(err, "\"%s\" has no numeric address before the port: " FORMS, text);
+		return util_fail(err, "\"%s\" has no numeric address before the port: " FORMS,
+				 text);
 	return 0;
 }
 
@@ -145,7 +147,8 @@ static bool
 is_any(const struct sockaddr *sa)
 {
 	if (sa->sa_family == AF_INET)
-		return ((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr == INADDR_ANY;
+		return ((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr ==
+		       INADDR_ANY;
 	return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr);
 }
 
@@ -199,10 +202,11 @@ address_format(const struct sockaddr *sa, socklen_t len, char buf[ADDRESS_TEXT_B
 		if (is_any(sa))
 			snprintf(buf, ADDRESS_TEXT_BYTES, "*:%s", port);
 		else
-			snprintf(buf, ADDRESS_TEXT_BYTES, strchr(host, ':') ? "[%.60s]:%s" : "%.60s:%s",
-				 host, port);
+			snprintf(buf, ADDRESS_TEXT_BYTES,
+				 strchr(host, ':') ? "[%.60s]:%s" : "%.60s:%s", host, port);
 	} else if (len > head && sun->sun_path[0] == '\0') {
-		snprintf(buf, ADDRESS_TEXT_BYTES, "@%.*s", (int)(len - head - 1), sun->sun_path + 1);
+		snprintf(buf, ADDRESS_TEXT_BYTES, "@%.*s", (int)(len - head - 1),
+			 sun->sun_path + 1);
 	} else if (len > head) {
 		snprintf(buf, ADDRESS_TEXT_BYTES, "%.*s", (int)(len - head), sun->sun_path);
 	} else {

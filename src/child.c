@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* Every signal that a process of ours handles or ignores. */
-static const int changed_signals[] = { SIGHUP,	SIGINT,	 SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
+static const int changed_signals[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
 				       SIGPIPE, SIGCHLD, SIGTTIN, SIGTTOU, SIGALRM };
 
 static void

@@ -7,18 +7,18 @@
 #include <string.h>
 #include <syslog.h>
 
-#define DAY	INT64_C(86400000)
-#define WEEK	(7 * DAY)
+#define DAY     INT64_C(86400000)
+#define WEEK    (7 * DAY)
 #define NOTHING 0, 0, NULL
 
 const char *const conf_service_names[] = { "exec", "echo", "rot13", NULL };
-const char *const conf_rlimit_names[CONF_RLIMITS] = { "as",	 "core",   "cpu",
-						      "data",	 "fsize",  "memlock",
-						      "nofile", "nproc",  "stack" };
+const char *const conf_rlimit_names[CONF_RLIMITS] = { "as",      "core",   "cpu",   "data", "fsize",
+						      "memlock", "nofile", "nproc", "stack" };
 
 static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
 static const int log_level_codes[] = { LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
 
+/* clang-format off: one option an entry, readable as a table */
 #define GLOBAL(field) offsetof(struct conf, field)
 static const struct conf_option global_options[] = {
 	{ "user", CONF_STRING, CONF_LIVE, GLOBAL(user), NOTHING, PREFORKD_USER },
@@ -38,7 +38,8 @@ static const struct conf_option global_options[] = {
 static const struct conf_option pool_options[] = {
 	{ "service", CONF_CHOICE, CONF_GENERATION, POOL(service), 0, 0, conf_service_names, NULL },
 	{ "listen", CONF_STRING, CONF_GENERATION, POOL(listen), NOTHING, NULL },
-	{ "listen_backlog", CONF_COUNT, CONF_LISTENER, POOL(listen_backlog), 1, 65535, NULL, "511" },
+	{ "listen_backlog", CONF_COUNT, CONF_LISTENER, POOL(listen_backlog), 1, 65535, NULL,
+	  "511" },
 	{ "listen_owner", CONF_STRING, CONF_LISTENER, POOL(listen_owner), NOTHING, NULL },
 	{ "listen_group", CONF_STRING, CONF_LISTENER, POOL(listen_group), NOTHING, NULL },
 	{ "listen_mode", CONF_MODE, CONF_LISTENER, POOL(listen_mode), 0, 0777, NULL, "0660" },
@@ -66,8 +67,11 @@ static const struct conf_option pool_options[] = {
 	{ "directory", CONF_PATH, CONF_GENERATION, POOL(directory), NOTHING, "/" },
 	{ "umask", CONF_MODE, CONF_GENERATION, POOL(umask), 0, 0777, NULL, "022" },
 	{ "nice", CONF_INTEGER, CONF_GENERATION, POOL(nice), -20, 19, NULL, NULL },
-#define RLIMIT(name, n)                                                                        \
-	{ "rlimit_" name, CONF_RLIMIT, CONF_GENERATION, POOL_RLIMIT(n), 0, INT64_MAX / 2, NULL, NULL }
+#define RLIMIT(name, n)                                                                         \
+	{                                                                                       \
+		"rlimit_" name, CONF_RLIMIT, CONF_GENERATION, POOL_RLIMIT(n), 0, INT64_MAX / 2, \
+		    NULL, NULL                                                                  \
+	}
 	RLIMIT("as", CONF_RLIMIT_AS),
 	RLIMIT("core", CONF_RLIMIT_CORE),
 	RLIMIT("cpu", CONF_RLIMIT_CPU),
@@ -88,13 +92,15 @@ static const struct conf_option exec_options[] = {
 };
 
 static const struct conf_option echo_options[] = {
-	{ "idle_timeout", CONF_TIME, CONF_GENERATION, POOL(echo.idle_timeout), 0, DAY, NULL, "60s" },
+	{ "idle_timeout", CONF_TIME, CONF_GENERATION, POOL(echo.idle_timeout), 0, DAY, NULL,
+	  "60s" },
 };
 
 static const struct conf_option rot13_options[] = {
 	{ "idle_timeout", CONF_TIME, CONF_GENERATION, POOL(rot13.idle_timeout), 0, DAY, NULL,
 	  "60s" },
 };
+/* clang-format on */
 
 const struct conf_section conf_global_section = { NULL, global_options, ARRAY_LEN(global_options) };
 const struct conf_section conf_pool_section = { "pool", pool_options, ARRAY_LEN(pool_options) };

@@ -15,28 +15,28 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#define CONF_UNSET	 INT64_MIN  /* a number that nobody set */
-#define CONF_UNLIMITED	 INT64_MAX  /* an rlimit of "unlimited" */
-#define CONF_MAX_WORKERS 65536	    /* no pool and no sum of pools goes beyond */
+#define CONF_UNSET       INT64_MIN /* a number that nobody set */
+#define CONF_UNLIMITED   INT64_MAX /* an rlimit of "unlimited" */
+#define CONF_MAX_WORKERS 65536     /* no pool and no sum of pools goes beyond */
 
 enum conf_type {
 	CONF_STRING,
-	CONF_PATH,	/* absolute */
-	CONF_LIST,	/* of strings */
+	CONF_PATH,        /* absolute */
+	CONF_LIST,        /* of strings */
 	CONF_ENVIRONMENT, /* a list of NAME=VALUE */
-	CONF_NAMES,	  /* a list of names of variables */
+	CONF_NAMES,       /* a list of names of variables */
 	CONF_COUNT,
-	CONF_INTEGER,	/* may be negative */
+	CONF_INTEGER, /* may be negative */
 	CONF_TIME,
 	CONF_BOOL,
-	CONF_MODE,	/* octal */
-	CONF_CHOICE,	/* index into choices */
-	CONF_RLIMIT,	/* a size, or "unlimited" */
+	CONF_MODE,   /* octal */
+	CONF_CHOICE, /* index into choices */
+	CONF_RLIMIT, /* a size, or "unlimited" */
 };
 
 /* What a running pool must do when the option changes at a reload. */
 enum conf_effect {
-	CONF_LIVE = 1,	     /* takes effect in place, no worker is replaced */
+	CONF_LIVE = 1,       /* takes effect in place, no worker is replaced */
 	CONF_LISTENER = 2,   /* changes the listen socket in place */
 	CONF_GENERATION = 4, /* needs new workers */
 };

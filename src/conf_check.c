@@ -28,9 +28,8 @@ is_set(const struct conf_pool *pool, const char *option)
 	return pool->set[conf_option_index(&conf_pool_section, option)].file != NULL;
 }
 
-static int
-fail_option(char **err, const struct conf_pool *pool, const char *option, const char *fmt, ...)
-	PRINTF_LIKE(4, 5);
+static int fail_option(char **err, const struct conf_pool *pool, const char *option,
+		       const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 static int
 fail_option(char **err, const struct conf_pool *pool, const char *option, const char *fmt, ...)
@@ -53,10 +52,11 @@ finish_fixed(struct conf_pool *pool, char **err)
 
 	for (size_t i = 0; i < ARRAY_LEN(dynamic); i++)
 		if (is_set(pool, dynamic[i]))
-			return fail_option(err, pool, dynamic[i],
-					   "%s contradicts workers: \"workers = N\" makes a pool of "
-					   "fixed size; keep one of the two",
-					   dynamic[i]);
+			return fail_option(
+			    err, pool, dynamic[i],
+			    "%s contradicts workers: \"workers = N\" makes a pool of "
+			    "fixed size; keep one of the two",
+			    dynamic[i]);
 	pool->start_workers = pool->workers;
 	pool->min_spare_workers = 0;
 	pool->max_spare_workers = pool->workers;
@@ -78,11 +78,12 @@ finish_dynamic(struct conf_pool *p, const struct conf *conf, char **err)
 		p->min_spare_workers = util_min(p->min_spare_workers, p->max_workers);
 	if (!is_set(p, "max_spare_workers"))
 		p->max_spare_workers =
-			on_demand ? 0 : util_max(util_min(p->max_spare_workers, p->max_workers),
-					       p->min_spare_workers);
+		    on_demand ? 0
+			      : util_max(util_min(p->max_spare_workers, p->max_workers),
+					 p->min_spare_workers);
 	if (!is_set(p, "start_workers"))
-		p->start_workers = util_min(util_max(p->start_workers, p->min_spare_workers),
-					  p->max_workers);
+		p->start_workers =
+		    util_min(util_max(p->start_workers, p->min_spare_workers), p->max_workers);
 	if (!is_set(p, "min_spare_workers") && is_set(p, "max_spare_workers"))
 		p->min_spare_workers = util_min(p->min_spare_workers, p->max_spare_workers);
 
@@ -117,8 +118,7 @@ check_sections(const struct conf_pool *pool, char **err)
 		free(text);
 		return -1;
 	}
-	if (pool->service == CONF_SERVICE_EXEC &&
-	    util_list_len(pool->exec.command) == 0)
+	if (pool->service == CONF_SERVICE_EXEC && util_list_len(pool->exec.command) == 0)
 		return fail_option(err, pool, "service",
 				   "service \"exec\" needs a program: "
 				   "exec { command = { \"/path/to/program\", \"argument\" } }");
@@ -130,7 +130,7 @@ static void
 inherit_place(struct conf_pool *pool, const struct conf *conf, const char *option)
 {
 	pool->set[conf_option_index(&conf_pool_section, option)] =
-		conf->set[conf_option_index(&conf_global_section, option)];
+	    conf->set[conf_option_index(&conf_global_section, option)];
 }
 
 /* Whoever names a user gets that user's group, not the group of another level. */
@@ -159,7 +159,8 @@ finish_pool(struct conf_pool *pool, const struct conf *conf, char **err)
 		return fail_option(err, pool, "listen",
 				   "no listen address: write listen = \"127.0.0.1:8080\", "
 				   "\"[::1]:8080\", \"8080\", \"/a/path\" or \"@name\"");
-	if ((pool->workers == CONF_UNSET ? finish_dynamic(pool, conf, err) : finish_fixed(pool, err)) < 0)
+	if ((pool->workers == CONF_UNSET ? finish_dynamic(pool, conf, err)
+					 : finish_fixed(pool, err)) < 0)
 		return -1;
 	if (pool->max_workers > conf->max_workers && is_set(pool, "max_workers"))
 		return fail_option(err, pool, "max_workers",
@@ -176,8 +177,9 @@ conf_finish(struct conf *conf, char **err)
 	int64_t start = 0;
 
 	if (conf->npools == 0)
-		return util_fail(err, "%s: no pool, so there is nothing to serve: write at least "
-				      "one pool \"name\" { ... }",
+		return util_fail(err,
+				 "%s: no pool, so there is nothing to serve: write at least "
+				 "one pool \"name\" { ... }",
 				 conf->files[0]);
 	for (size_t i = 0; i < conf->npools; i++) {
 		if (finish_pool(conf->pools[i], conf, err) < 0)

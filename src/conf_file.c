@@ -17,13 +17,14 @@ static int
 check_trusted(const struct stat *st, const char *path, char **err)
 {
 	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return util_fail(err, "%s: owned by uid %u, who could make preforkd run anything: "
-				      "run chown %s %s",
-				 path, (unsigned)st->st_uid, geteuid() == 0 ? "root" : "to yourself",
-				 path);
+		return util_fail(err,
+				 "%s: owned by uid %u, who could make preforkd run anything: "
+				 "run chown %s %s",
+				 path, (unsigned)st->st_uid,
+				 geteuid() == 0 ? "root" : "to yourself", path);
 	if ((st->st_mode & S_IWOTH) || ((st->st_mode & S_IWGRP) && st->st_gid != 0))
-		return util_fail(err, "%s: others can write it (mode %04o): run chmod go-w %s", path,
-				 (unsigned)st->st_mode & 07777, path);
+		return util_fail(err, "%s: others can write it (mode %04o): run chmod go-w %s",
+				 path, (unsigned)st->st_mode & 07777, path);
 	return 0;
 }
 

@@ -74,8 +74,8 @@ distance(const char *a, const char *b)
 static char *
 hint_for(const struct conf_section *section, const char *name)
 {
-	const char *guess = section == &conf_global_section && distance(name, "pool") < 3 ? "pool" :
-											    NULL;
+	const char *guess =
+	    section == &conf_global_section && distance(name, "pool") < 3 ? "pool" : NULL;
 	size_t best = 3;
 
 	if (section != &conf_global_section && conf_option_index(&conf_global_section, name) >= 0)
@@ -112,9 +112,10 @@ report_unknown(const cfg_t *cfg, const char *name)
 	if (cfg->title)
 		where = util_format(" in %s \"%s\"", cfg->name, cfg->title);
 	else
-		where = section->name ? util_format(" in section %s", section->name) : util_strdup("");
-	util_fail(parsing.err, "%s:%d: unknown option \"%s\"%s%s", parsing.file, cfg->line, name, where,
-		  hint);
+		where =
+		    section->name ? util_format(" in section %s", section->name) : util_strdup("");
+	util_fail(parsing.err, "%s:%d: unknown option \"%s\"%s%s", parsing.file, cfg->line, name,
+		  where, hint);
 	free(where);
 	free(hint);
 }
@@ -146,8 +147,8 @@ check_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	const struct conf_section *section = section_of(cfg);
 	const struct parsed_option *before = find_seen(opt);
 	int index = conf_option_index(section, opt->name);
-	void *base = section == &conf_global_section ? (void *)parsing.scratch_conf :
-						       (void *)parsing.scratch_pool;
+	void *base = section == &conf_global_section ? (void *)parsing.scratch_conf
+						     : (void *)parsing.scratch_pool;
 	char *why = NULL;
 
 	*(const char **)result = value;
@@ -157,7 +158,7 @@ check_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	if (!before) {
 		parsing.seen = util_realloc(parsing.seen, parsing.nseen + 1, sizeof(*parsing.seen));
 		parsing.seen[parsing.nseen++] =
-			(struct parsed_option){ .opt = opt, .line = cfg->line };
+		    (struct parsed_option){ .opt = opt, .line = cfg->line };
 	}
 	if (strcmp(value, SENTINEL) == 0)
 		util_fail(&why, "the file ends before the value");
@@ -180,7 +181,8 @@ option_to_libconfuse(const struct conf_option *o)
 static cfg_opt_t *
 libconfuse_options(void)
 {
-	static cfg_opt_t global[CONF_SECTION_OPTIONS + 3], pool[CONF_SECTION_OPTIONS + 1 + CONF_SERVICES];
+	static cfg_opt_t global[CONF_SECTION_OPTIONS + 3],
+	    pool[CONF_SECTION_OPTIONS + 1 + CONF_SERVICES];
 	static cfg_opt_t service[CONF_SERVICES][CONF_SECTION_OPTIONS + 1];
 	static const cfg_opt_t end = CFG_END(), sentinel = CFG_STR(SENTINEL, NULL, CFGF_NODEFAULT);
 	size_t n = 0;
@@ -240,8 +242,8 @@ check_pool_name(const char *name, const char *file, int line, char **err)
 		if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
 			len = 0;
 	if (len == 0 || len > 64)
-		return util_fail(err, "%s:%d: a pool's name must have 1 to 64 printable bytes", file,
-				 line);
+		return util_fail(err, "%s:%d: a pool's name must have 1 to 64 printable bytes",
+				 file, line);
 	return 0;
 }
 

@@ -59,7 +59,8 @@ blank_comment(struct scanner *s)
 		s->at++;
 	}
 	if (!closed)
-		return fail(s, began, "the comment that begins here is never closed: */ is missing");
+		return fail(s, began,
+			    "the comment that begins here is never closed: */ is missing");
 	return 0;
 }
 
@@ -90,8 +91,9 @@ check_escape(struct scanner *s)
 	if (peek(s, 1) != 'x' && !isdigit((unsigned char)peek(s, 1)))
 		return 0;
 	if (escaped_byte(s) == 0)
-		return fail(s, s->line, "bad escape in the string: write \\001 to \\377, "
-					"\\x01 to \\xff, or \\\\ for a backslash");
+		return fail(s, s->line,
+			    "bad escape in the string: write \\001 to \\377, "
+			    "\\x01 to \\xff, or \\\\ for a backslash");
 	return 0;
 }
 
@@ -103,8 +105,9 @@ skip_variable(struct scanner *s)
 
 	while (peek(s, n) != '}') {
 		if (peek(s, n) == '\0' || peek(s, n) == '"' || peek(s, n) == '\n')
-			return fail(s, s->line, "${ without }: to write these two bytes as they are, "
-						"write \\x24{");
+			return fail(s, s->line,
+				    "${ without }: to write these two bytes as they are, "
+				    "write \\x24{");
 		n++;
 	}
 	s->at += n;
@@ -148,7 +151,7 @@ open_brace(struct scanner *s)
 		struct conf_text *out = s->out;
 
 		out->section_lines =
-			util_realloc(out->section_lines, out->nsections + 1, sizeof(int));
+		    util_realloc(out->section_lines, out->nsections + 1, sizeof(int));
 		out->section_lines[out->nsections++] = s->line;
 	}
 	s->open_lines[s->depth++] = s->line;
@@ -222,8 +225,9 @@ scan(struct scanner *s)
 int
 conf_text_clean(const char *file, char *text, size_t len, struct conf_text *out, char **err)
 {
-	struct scanner s = { .file = file, .text = text, .len = len, .line = 1, .out = out,
-			     .err = err };
+	struct scanner s = {
+		.file = file, .text = text, .len = len, .line = 1, .out = out, .err = err
+	};
 
 	memset(out, 0, sizeof(*out));
 	return scan(&s);

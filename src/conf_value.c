@@ -11,11 +11,12 @@ struct unit {
 	int64_t factor;
 };
 
-static const struct unit time_units[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 },
-					  { "s", 1000 },     { "ms", 1 } };
-static const struct unit size_units[] = { { "G", 1 << 30 }, { "M", 1 << 20 }, { "k", 1 << 10 },
-					  { "K", 1 << 10 },
-					  { "", 1 } };
+static const struct unit time_units[] = {
+	{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 }
+};
+static const struct unit size_units[] = {
+	{ "G", 1 << 30 }, { "M", 1 << 20 }, { "k", 1 << 10 }, { "K", 1 << 10 }, { "", 1 }
+};
 
 /* Digits without a sign; *end is the first byte behind them.  -1 on overflow or none. */
 static int
@@ -54,7 +55,8 @@ conf_value_count(const char *text, int64_t min, int64_t max, int64_t *value, cha
 	if (digits != text)
 		n = -n;
 	if (n < min || n > max)
-		return util_fail(err, "%s is out of range: %" PRId64 " to %" PRId64, text, min, max);
+		return util_fail(err, "%s is out of range: %" PRId64 " to %" PRId64, text, min,
+				 max);
 	*value = n;
 	return 0;
 }
@@ -161,7 +163,8 @@ conf_value_mode(const char *text, int64_t max, int64_t *mode, char **err)
 			value = value * 8 + (text[i] - '0');
 	}
 	if (len < 3 || value > max)
-		return util_fail(err, "\"%s\" is not an octal mode such as \"0660\", at most \"%04o\"",
+		return util_fail(err,
+				 "\"%s\" is not an octal mode such as \"0660\", at most \"%04o\"",
 				 text, (unsigned)max);
 	*mode = value;
 	return 0;

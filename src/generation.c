@@ -41,7 +41,8 @@ resolve_listen(struct generation *gen, char **err)
 				   util_strdup("only a Unix socket with a path has an owner"), err);
 	if (conf->ipv6only && gen->address.sa.ss_family != AF_INET6)
 		return fail_option(conf, "ipv6only",
-				   util_strdup("only for an IPv6 address, such as \"[::]:80\""), err);
+				   util_strdup("only for an IPv6 address, such as \"[::]:80\""),
+				   err);
 	if (conf->listen_owner && privs_user(conf->listen_owner, &o->owner, &why) < 0)
 		return fail_option(conf, "listen_owner", why, err);
 	if (conf->listen_group && privs_group(conf->listen_group, &o->group, &why) < 0)
@@ -57,8 +58,8 @@ resolve_identity(struct generation *gen, char **err)
 	const struct conf_pool *conf = gen->conf;
 	char *why = NULL;
 	bool ignored;
-	int result = identity_resolve(&gen->id, conf->user, conf->group,
-				      conf->supplementary_groups, &ignored, &why);
+	int result = identity_resolve(&gen->id, conf->user, conf->group, conf->supplementary_groups,
+				      &ignored, &why);
 
 	if (result < 0)
 		return fail_option(conf, at_fault[-result - 1], why, err);
@@ -97,7 +98,8 @@ check_directories(const struct generation *gen, char **err)
 	const struct conf_pool *conf = gen->conf;
 
 	if (conf->chroot && geteuid() != 0)
-		return fail_option(conf, "chroot", util_strdup("only root can change the root"), err);
+		return fail_option(conf, "chroot", util_strdup("only root can change the root"),
+				   err);
 	if (conf->chroot && check_directory(gen, "chroot", NULL, conf->chroot, err) < 0)
 		return -1;
 	return check_directory(gen, "directory", conf->chroot, conf->directory, err);

@@ -25,11 +25,11 @@ struct generation {
 	struct listener_options listen;
 	struct listener *listener; /* used, once it has one; NULL: closed (FINISHING) */
 	enum generation_phase phase;
-	unsigned number;  /* counts up within its pool */
-	unsigned workers; /* processes of it that are not reaped */
-	bool emptied;	  /* FINISHING: a worker has found the queue empty: make no more */
+	unsigned number;   /* counts up within its pool */
+	unsigned workers;  /* processes of it that are not reaped */
+	bool emptied;      /* FINISHING: a worker has found the queue empty: make no more */
 	int64_t finish_by; /* FINISHING: handshakes are waited for until then */
-	int gate;	  /* TRIAL: workers wait for the end of file on it; else -1 */
+	int gate;          /* TRIAL: workers wait for the end of file on it; else -1 */
 	struct generation *next;
 };
 

@@ -83,8 +83,9 @@ look_at_path(const struct address *a, pid_t *owner, char **err)
 		return util_fail(err, "%s: %s", path, strerror(errno));
 	}
 	if (!S_ISSOCK(st.st_mode))
-		return util_fail(err, "%s exists and is not a socket: remove it, or choose another "
-				      "path",
+		return util_fail(err,
+				 "%s exists and is not a socket: remove it, or choose another "
+				 "path",
 				 path);
 	if (!unix_is_live(a, owner))
 		return 1;
@@ -147,8 +148,8 @@ bind_socket(struct address *a, const struct listener_options *options, pid_t *ow
 	}
 	if (stale > 0)
 		unlink(path_of(a));
-	if ((a->path ? bind_path(fd, a, options) :
-		       bind(fd, (const struct sockaddr *)&a->sa, a->len)) < 0) {
+	if ((a->path ? bind_path(fd, a, options)
+		     : bind(fd, (const struct sockaddr *)&a->sa, a->len)) < 0) {
 		fail_address(a, "bind", owner, err);
 		close(fd);
 		return -1;
@@ -202,8 +203,9 @@ listener_adopt(int fd, const struct address *address, const struct listener_opti
 	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
 	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
 	if (type != SOCK_STREAM || !listens) {
-		util_fail(err, "descriptor %d from the service manager is no stream socket that "
-			       "listens",
+		util_fail(err,
+			  "descriptor %d from the service manager is no stream socket that "
+			  "listens",
 			  fd);
 		return NULL;
 	}

@@ -25,7 +25,7 @@ struct listener {
 	unsigned users; /* generations of workers that accept on it */
 	bool inherited; /* a service manager opened it, and keeps it after us */
 	bool finishing; /* takes no new connections, see listener_finish() */
-	dev_t dev;	/* the file of a Unix socket, to remove no other one */
+	dev_t dev;      /* the file of a Unix socket, to remove no other one */
 	ino_t ino;
 };
 
@@ -35,8 +35,8 @@ struct listener {
  * user is the caller: listener_release() takes it away again, and the last one closes
  * the socket and removes its file.
  */
-struct listener *listener_open(const struct address *address, const struct listener_options *options,
-			       char **err);
+struct listener *listener_open(const struct address *address,
+			       const struct listener_options *options, char **err);
 /*
  * The same with a socket that a service manager has bound, and that it must listen on;
  * the descriptor is owned by the listener then.

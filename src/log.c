@@ -52,8 +52,12 @@ static struct {
 	unsigned generation;
 	unsigned lost;
 	struct log_shared *shared;
-} self = { .ident = "preforkd", .fd = STDERR_FILENO, .level = LOG_NOTICE, .may_stall = true,
-	   .facility = LOG_DAEMON, .channel = { -1, -1 } };
+} self = { .ident = "preforkd",
+	   .fd = STDERR_FILENO,
+	   .level = LOG_NOTICE,
+	   .may_stall = true,
+	   .facility = LOG_DAEMON,
+	   .channel = { -1, -1 } };
 
 void
 log_start(const char *ident)
@@ -232,7 +236,7 @@ log_moved(int fd, int channel_fd)
 static const char *
 level_name(int level)
 {
-	static const char *const names[] = { "emerg",	"alert",  "crit", "error",
+	static const char *const names[] = { "emerg",   "alert",  "crit", "error",
 					     "warning", "notice", "info", "debug" };
 
 	return names[level & 7];
@@ -252,8 +256,8 @@ format_prefix(char *buf, size_t size, int level, bool for_syslog)
 	localtime_r(&now.tv_sec, &tm);
 	if (for_syslog) {
 		strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", &tm);
-		return (size_t)snprintf(buf, size, "<%d>%s %s[%d]: ", self.facility | level,
-					stamp, self.ident, (int)getpid());
+		return (size_t)snprintf(buf, size, "<%d>%s %s[%d]: ", self.facility | level, stamp,
+					self.ident, (int)getpid());
 	}
 	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
 	strftime(zone, sizeof(zone), "%z", &tm);
@@ -345,7 +349,8 @@ log_limit_pass(struct log_limit *limit, int64_t interval_ms, unsigned *held_back
 	int64_t now = util_now_coarse_ms();
 	int64_t next = atomic_load(&limit->next_ms);
 
-	if (now < next || !atomic_compare_exchange_strong(&limit->next_ms, &next, now + interval_ms)) {
+	if (now < next ||
+	    !atomic_compare_exchange_strong(&limit->next_ms, &next, now + interval_ms)) {
 		atomic_fetch_add(&limit->held_back, 1);
 		return false;
 	}

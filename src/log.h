@@ -50,18 +50,18 @@ void log_moved(int fd, int channel_fd);
 
 void log_write(int level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-#define log_error(...)	log_write(LOG_ERR, __VA_ARGS__)
-#define log_warn(...)	log_write(LOG_WARNING, __VA_ARGS__)
+#define log_error(...)  log_write(LOG_ERR, __VA_ARGS__)
+#define log_warn(...)   log_write(LOG_WARNING, __VA_ARGS__)
 #define log_notice(...) log_write(LOG_NOTICE, __VA_ARGS__)
-#define log_info(...)                                                                    \
-	do {                                                                             \
-		if (log_enabled(LOG_INFO))                                               \
-			log_write(LOG_INFO, __VA_ARGS__);                                \
+#define log_info(...)                                     \
+	do {                                              \
+		if (log_enabled(LOG_INFO))                \
+			log_write(LOG_INFO, __VA_ARGS__); \
 	} while (0)
-#define log_debug(...)                                                                   \
-	do {                                                                             \
-		if (log_enabled(LOG_DEBUG))                                              \
-			log_write(LOG_DEBUG, __VA_ARGS__);                               \
+#define log_debug(...)                                     \
+	do {                                               \
+		if (log_enabled(LOG_DEBUG))                \
+			log_write(LOG_DEBUG, __VA_ARGS__); \
 	} while (0)
 
 /*

@@ -18,7 +18,7 @@ static const struct {
 	const char *name;
 	int code;
 } facilities[] = {
-	{ "daemon", LOG_DAEMON }, { "user", LOG_USER },	    { "local0", LOG_LOCAL0 },
+	{ "daemon", LOG_DAEMON }, { "user", LOG_USER },     { "local0", LOG_LOCAL0 },
 	{ "local1", LOG_LOCAL1 }, { "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 },
 	{ "local4", LOG_LOCAL4 }, { "local5", LOG_LOCAL5 }, { "local6", LOG_LOCAL6 },
 	{ "local7", LOG_LOCAL7 },
@@ -47,8 +47,9 @@ log_target_parse(const char *text, struct log_target *target, char **err)
 				target->facility = facilities[i].code;
 				return 0;
 			}
-	return util_fail(err, "\"%s\" is not a log target: write \"stderr\", \"syslog\", "
-			      "\"syslog:daemon\" (or user, local0 to local7) or \"/a/file\"",
+	return util_fail(err,
+			 "\"%s\" is not a log target: write \"stderr\", \"syslog\", "
+			 "\"syslog:daemon\" (or user, local0 to local7) or \"/a/file\"",
 			 text);
 }
 
@@ -89,8 +90,9 @@ log_target_open(const struct log_target *target, char **err)
 	case LOG_TO_SYSLOG:
 		fd = syslog_connect();
 		if (fd < 0)
-			util_fail(err, "cannot reach syslog at %s: %s; start a syslogd, or write "
-				       "log = \"/a/file\"",
+			util_fail(err,
+				  "cannot reach syslog at %s: %s; start a syslogd, or write "
+				  "log = \"/a/file\"",
 				  SYSLOG_SOCKET, strerror(errno));
 		return fd;
 	}

@@ -8,7 +8,7 @@ enum log_kind { LOG_TO_STDERR, LOG_TO_FILE, LOG_TO_SYSLOG };
 
 struct log_target {
 	enum log_kind kind;
-	int facility;	  /* LOG_TO_SYSLOG: LOG_DAEMON, ... */
+	int facility;     /* LOG_TO_SYSLOG: LOG_DAEMON, ... */
 	const char *path; /* LOG_TO_FILE: points into the text given to log_target_parse */
 };
 

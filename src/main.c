@@ -22,17 +22,17 @@
 enum { EXIT_USAGE = 2, KERNEL_SIGSET_BYTES = 8, KERNEL_SIGACTION_BYTES = 64 };
 
 static const char usage_text[] =
-	"usage: preforkd [-f FILE] [-n] [-t] [-T] [-l LEVEL] [-p PIDFILE] [-V] [-h]\n"
-	"  -f FILE     configuration, default " PREFORKD_CONF "\n"
-	"  -n          stay in the foreground and log to stderr\n"
-	"  -t          check the configuration and exit\n"
-	"  -T          print the configuration in force and exit\n"
-	"  -l LEVEL    log level: error, warning, notice, info, debug\n"
-	"  -p PIDFILE  write the process id there\n"
-	"  -V          print the version\n"
-	"  -h          print this help\n"
-	"Signals: HUP reload, TERM stop now, QUIT stop gracefully, USR1 reopen logs,\n"
-	"TTIN and TTOU one worker more or less.  See preforkd(8), preforkd.conf(5).\n";
+    "usage: preforkd [-f FILE] [-n] [-t] [-T] [-l LEVEL] [-p PIDFILE] [-V] [-h]\n"
+    "  -f FILE     configuration, default " PREFORKD_CONF "\n"
+    "  -n          stay in the foreground and log to stderr\n"
+    "  -t          check the configuration and exit\n"
+    "  -T          print the configuration in force and exit\n"
+    "  -l LEVEL    log level: error, warning, notice, info, debug\n"
+    "  -p PIDFILE  write the process id there\n"
+    "  -V          print the version\n"
+    "  -h          print this help\n"
+    "Signals: HUP reload, TERM stop now, QUIT stop gracefully, USR1 reopen logs,\n"
+    "TTIN and TTOU one worker more or less.  See preforkd(8), preforkd.conf(5).\n";
 
 struct command_line {
 	const char *file, *pid_file;
@@ -71,7 +71,8 @@ parse_command_line(int argc, char **argv, struct command_line *line)
 		case 'l':
 			line->log_level = conf_log_level_from_name(optarg);
 			if (line->log_level < 0) {
-				complain(optarg, "not a log level: error, warning, notice, info, debug");
+				complain(optarg,
+					 "not a log level: error, warning, notice, info, debug");
 				return EXIT_USAGE + 1;
 			}
 			break;

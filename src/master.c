@@ -70,8 +70,9 @@ count_workers(void)
 void
 master_tell_ready(void)
 {
-	notify_send("READY=1\nMAINPID=%d\nSTATUS=%zu pool%s, %u workers at the last start or reload",
-		    (int)getpid(), master.npools, util_plural(master.npools), count_workers());
+	notify_send(
+	    "READY=1\nMAINPID=%d\nSTATUS=%zu pool%s, %u workers at the last start or reload",
+	    (int)getpid(), master.npools, util_plural(master.npools), count_workers());
 }
 
 /* Sockets that the service manager opened and that no pool wants. */
@@ -119,8 +120,8 @@ tell_stopping(bool fast)
 
 	for (size_t i = 0; i < master.npools && !fast; i++)
 		if (master.pools[i]->current)
-			longest = util_max(longest,
-					   master.pools[i]->current->conf->graceful_timeout);
+			longest =
+			    util_max(longest, master.pools[i]->current->conf->graceful_timeout);
 	notify_send("STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=%" PRId64,
 		    (longest + STOP_RESERVE_MS) * 1000);
 }
@@ -291,8 +292,8 @@ lock_pid_file(const struct conf *conf, char **err)
 
 	if (master.options.foreground && !asked_for)
 		return 0;
-	master.pid_file = util_strdup(master.options.pid_file ? master.options.pid_file :
-								conf->pid_file);
+	master.pid_file =
+	    util_strdup(master.options.pid_file ? master.options.pid_file : conf->pid_file);
 	master.pid_fd = pidfile_lock(master.pid_file, err);
 	return master.pid_fd < 0 ? -1 : 0;
 }
@@ -300,7 +301,7 @@ lock_pid_file(const struct conf *conf, char **err)
 static int
 open_events(char **err)
 {
-	static const int signals[] = { SIGCHLD, SIGHUP,	 SIGTERM, SIGINT,  SIGQUIT,
+	static const int signals[] = { SIGCHLD, SIGHUP,  SIGTERM, SIGINT, SIGQUIT,
 				       SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU };
 
 	master.base = event_base_new();
@@ -312,8 +313,8 @@ open_events(char **err)
 		if (!ev || event_add(ev, NULL) < 0)
 			return util_fail(err, "cannot handle signal %d", signals[i]);
 	}
-	master.control = event_new(master.base, master.control_fds[0], EV_READ | EV_PERSIST,
-				   on_control, NULL);
+	master.control =
+	    event_new(master.base, master.control_fds[0], EV_READ | EV_PERSIST, on_control, NULL);
 	if (!master.control || event_add(master.control, NULL) < 0)
 		return util_fail(err, "cannot watch the control pipe");
 	return 0;

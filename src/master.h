@@ -10,9 +10,9 @@
 struct master_options {
 	const char *file;     /* absolute */
 	const char *pid_file; /* overrides the file's; NULL: the file's */
-	int log_level;	      /* overrides the file's; -1: the file's */
+	int log_level;        /* overrides the file's; -1: the file's */
 	bool foreground;      /* logs to stderr; a pid file only if one is asked for */
-	int ready_fd;	      /* of child_daemonize(), or -1 */
+	int ready_fd;         /* of child_daemonize(), or -1 */
 };
 
 /* Runs until it is told to stop.  The exit status of the process. */

@@ -24,9 +24,14 @@ static pid_t
 spawn(struct pool *pool, struct generation *gen, size_t slot)
 {
 	struct worker worker = {
-		.gen = gen, .pool = pool->name, .title = pool->title, .pool_id = pool->id,
-		.scoreboard = pool->scoreboard, .slot = slot,
-		.control_fd = master.control_fds[1], .master = getpid(),
+		.gen = gen,
+		.pool = pool->name,
+		.title = pool->title,
+		.pool_id = pool->id,
+		.scoreboard = pool->scoreboard,
+		.slot = slot,
+		.control_fd = master.control_fds[1],
+		.master = getpid(),
 	};
 	sigset_t old;
 	pid_t pid = child_fork(&old);

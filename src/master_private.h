@@ -39,8 +39,8 @@ struct master {
 
 	/* The reload that is under way. */
 	struct reload_plan *plan;
-	int gate;	   /* its workers wait for this end to close */
-	int log_fd;	   /* its log, opened; -1: the log stays */
+	int gate;          /* its workers wait for this end to close */
+	int log_fd;        /* its log, opened; -1: the log stays */
 	bool reload_again; /* another HUP came meanwhile */
 
 	pid_t *sessions; /* of programs whose worker died, until all of them are gone */

@@ -173,7 +173,8 @@ master_reload_begin(void)
 static void
 add_name(char **list, const char *what, const char *name)
 {
-	char *longer = *list ? util_format("%s, %s", *list, name) : util_format("%s %s", what, name);
+	char *longer =
+	    *list ? util_format("%s, %s", *list, name) : util_format("%s %s", what, name);
 
 	free(*list);
 	*list = longer;

@@ -36,7 +36,8 @@ queue_of_answer(const struct nlmsghdr *header, size_t len)
 		return -1;
 	while (at + sizeof(struct nlattr) <= header->nlmsg_len) {
 		const struct nlattr *attr = (const void *)((const char *)header + at);
-		const struct unix_diag_rqlen *rqlen = (const void *)((const char *)attr + NLA_HDRLEN);
+		const struct unix_diag_rqlen *rqlen =
+		    (const void *)((const char *)attr + NLA_HDRLEN);
 
 		if (attr->nla_type == UNIX_DIAG_RQLEN &&
 		    attr->nla_len >= NLA_HDRLEN + sizeof(*rqlen))
@@ -119,10 +120,11 @@ count_sockets(in_port_t port, unsigned state, unsigned long *inode)
 		char line[512];
 
 		while (in && fgets(line, sizeof(line), in)) {
-			if (sscanf(line,
-				   " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*d %*d "
-				   "%lu",
-				   &its_port, &its_state, &its_inode) != 3 ||
+			if (sscanf(
+				line,
+				" %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*d %*d "
+				"%lu",
+				&its_port, &its_state, &its_inode) != 3 ||
 			    its_port != ntohs(port) || its_state != state)
 				continue;
 			n++;

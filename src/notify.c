@@ -61,8 +61,9 @@ open_manager(void)
 	if (path[0] == '@')
 		sun.sun_path[0] = '\0';
 	self.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (self.fd >= 0 && connect(self.fd, (struct sockaddr *)&sun,
-				    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0) {
+	if (self.fd >= 0 &&
+	    connect(self.fd, (struct sockaddr *)&sun,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0) {
 		close(self.fd);
 		self.fd = -1;
 	}
@@ -79,8 +80,8 @@ name_of(size_t i)
 		if (at)
 			at++;
 	}
-	return at && *at && *at != ':' ? util_format("%.*s", (int)strcspn(at, ":"), at) :
-					 util_strdup("unknown");
+	return at && *at && *at != ':' ? util_format("%.*s", (int)strcspn(at, ":"), at)
+				       : util_strdup("unknown");
 }
 
 static void
@@ -114,8 +115,8 @@ notify_init(void)
 void
 notify_connect(void)
 {
-	static const char *const names[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC",	"WATCHDOG_PID",
-					     "LISTEN_FDS",    "LISTEN_PID",	"LISTEN_FDNAMES" };
+	static const char *const names[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
+					     "LISTEN_FDS",    "LISTEN_PID",    "LISTEN_FDNAMES" };
 
 	open_manager();
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)

@@ -49,8 +49,8 @@ pidfile_lock(const char *path, char **err)
 		if (fcntl(fd, F_SETLK, &lock) < 0)
 			return already_running(fd, path, err);
 		/* The other one may just have removed it at its end. */
-		if (fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_ino == there.st_ino &&
-		    ours.st_dev == there.st_dev)
+		if (fstat(fd, &ours) == 0 && stat(path, &there) == 0 &&
+		    ours.st_ino == there.st_ino && ours.st_dev == there.st_dev)
 			return fd;
 		close(fd);
 	}

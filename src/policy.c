@@ -7,12 +7,12 @@
 /* Forks that may be under way before one of them has proven that workers can start. */
 #define UNPROVEN_MAX 10
 
-#define PROVEN_MS	   1000
-#define BACKOFF_FIRST_MS   1000
-#define BACKOFF_MAX_MS	   30000
-#define FORK_RETRY_MS	   100
-#define FORK_RETRY_MAX_MS  5000
-#define TERM_TO_KILL_MS	   5000
+#define PROVEN_MS         1000
+#define BACKOFF_FIRST_MS  1000
+#define BACKOFF_MAX_MS    30000
+#define FORK_RETRY_MS     100
+#define FORK_RETRY_MAX_MS 5000
+#define TERM_TO_KILL_MS   5000
 
 static int
 at_least_0(int n)
@@ -162,8 +162,8 @@ policy_died(struct policy_state *state, enum policy_death how, int64_t forked, i
 	state->unready = how == POLICY_NEVER_READY;
 	state->proof_at = 0;
 	if (backed_off(state))
-		state->next_try = now + doubled(BACKOFF_FIRST_MS, state->failures - UNPROVEN_MAX,
-						BACKOFF_MAX_MS);
+		state->next_try =
+		    now + doubled(BACKOFF_FIRST_MS, state->failures - UNPROVEN_MAX, BACKOFF_MAX_MS);
 }
 
 void

@@ -25,9 +25,9 @@ struct policy_census {
 
 /* What the policy remembers between two looks.  All zero at first. */
 struct policy_state {
-	int failures;	     /* workers in a row that died before they were of use */
+	int failures; /* workers in a row that died before they were of use */
 	int64_t last_failure;
-	bool unready;	     /* the last one of them never became ready */
+	bool unready;        /* the last one of them never became ready */
 	int64_t last_ready;  /* when a worker last became ready with no death since; 0: none */
 	int64_t proof_at;    /* a worker that lives until then ends the failures; 0: none */
 	int64_t next_try;    /* no fork before; 0: at once */
@@ -39,9 +39,9 @@ struct policy_plan {
 	int start, retire;
 	int64_t look_at; /* look again then at the latest; 0: only when something happens */
 	int ring_below, ring_above; /* see scoreboard_set_bell() */
-	bool watch;	 /* nobody would accept: the master must watch the listen socket */
-	bool starved;	 /* wants workers that the limit over all pools forbids */
-	bool saturated;	 /* all that are allowed are busy, and connections wait */
+	bool watch;     /* nobody would accept: the master must watch the listen socket */
+	bool starved;   /* wants workers that the limit over all pools forbids */
+	bool saturated; /* all that are allowed are busy, and connections wait */
 	bool reset_low;
 };
 
@@ -51,7 +51,7 @@ void policy_look(const struct policy_limits *limits, const struct policy_census 
 /* How a worker that nobody told to go has ended. */
 enum policy_death {
 	POLICY_NEVER_READY,
-	POLICY_OF_NO_USE, /* ready, but it neither lived for POLICY_OF_USE_MS nor served */
+	POLICY_OF_NO_USE,    /* ready, but it neither lived for POLICY_OF_USE_MS nor served */
 	POLICY_FROM_OUTSIDE, /* the same, but somebody killed it: that says nothing */
 	POLICY_OF_USE,
 };

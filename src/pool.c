@@ -129,8 +129,8 @@ retire_workers(struct pool *pool, int n, int64_t now)
 	for (int pass = 0; pass < 2 && n > 0; pass++)
 		for (size_t i = pool->nslots; i-- > 0 && n > 0;) {
 			struct slot *slot = &pool->slots[i];
-			bool idle = scoreboard_activity(pool->scoreboard, i, slot->pid) ==
-				    ACTIVITY_IDLE;
+			bool idle =
+			    scoreboard_activity(pool->scoreboard, i, slot->pid) == ACTIVITY_IDLE;
 
 			if (slot->gen != pool->current || slot->state != SLOT_RUNNING ||
 			    (pass == 0 && !idle))
@@ -232,8 +232,8 @@ pool_try(struct pool *pool, struct generation *gen, int64_t now)
 	pool->trial_workers = workers_to_try(pool, gen->conf);
 	for (unsigned i = 0; i < pool->trial_workers; i++)
 		if (pool_slots_spawn(pool, gen, SLOT_STARTING, now) < 0) {
-			try_failed(pool, util_format("pool %s: cannot fork a worker: %s", pool->name,
-						     strerror(errno)));
+			try_failed(pool, util_format("pool %s: cannot fork a worker: %s",
+						     pool->name, strerror(errno)));
 			return;
 		}
 }

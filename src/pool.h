@@ -30,7 +30,7 @@ struct slot {
 	struct generation *gen;
 	int64_t forked, since; /* since: of the state */
 	enum policy_step step; /* DRAINING: the last rung of the ladder that it got */
-	bool retired;	       /* DRAINING: it does not accept any more */
+	bool retired;          /* DRAINING: it does not accept any more */
 };
 
 struct pool;
@@ -39,7 +39,7 @@ struct pool_ops {
 	/* The new process, or -1 with errno. */
 	pid_t (*spawn)(struct pool *pool, struct generation *gen, size_t slot);
 	void (*signal)(pid_t pid, int sig);
-	int (*queue)(const struct listener *listener);	    /* its length, or -1 */
+	int (*queue)(const struct listener *listener);      /* its length, or -1 */
 	int (*handshakes)(const struct listener *listener); /* connections about to enter it */
 	int (*room)(void); /* workers that the limit over all pools still allows */
 	void (*wake_at)(struct pool *pool, int64_t when); /* util_now_ms(); 0: never */
@@ -50,7 +50,7 @@ struct pool_ops {
 
 struct pool {
 	char *name, *title; /* title: of its workers, ready to be copied */
-	uint32_t id; /* unique among all pools that ever were */
+	uint32_t id;        /* unique among all pools that ever were */
 	const struct pool_ops *ops;
 	void *owner; /* the master's own record of it */
 	struct scoreboard *scoreboard;
@@ -59,8 +59,8 @@ struct pool {
 	unsigned counts[SLOT_STATES];
 
 	struct generation *current, *trial, *old; /* old: a list */
-	unsigned trial_workers;			  /* how many must get ready */
-	char *trial_error;			  /* why it will not be */
+	unsigned trial_workers;                   /* how many must get ready */
+	char *trial_error;                        /* why it will not be */
 	unsigned last_generation;
 
 	struct policy_state policy;

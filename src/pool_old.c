@@ -3,7 +3,7 @@
 #include "pool_slots.h"
 
 /* How long a listener that ends waits for handshakes that have begun. */
-#define HANDSHAKE_MS	  2000
+#define HANDSHAKE_MS      2000
 #define HANDSHAKE_LOOK_MS 50
 
 void

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 
 #define EARLY_DEATH_LOG_MS 1000
-#define FORK_LOG_MS	   10000
+#define FORK_LOG_MS        10000
 
 static void
 set_state(struct pool *pool, struct slot *slot, enum slot_state state, int64_t now)
@@ -237,14 +237,17 @@ log_end(struct pool *pool, const struct slot *slot, const char *end, bool expect
 	unsigned held_back = 0;
 
 	if (expected) {
-		log_info("pool %s: worker %d %s after %" PRId64 ".%" PRId64 "s, %" PRIu64 " request%s",
-			 pool->name, (int)slot->pid, end, age / 1000, age % 1000 / 100, requests, util_plural(requests));
+		log_info("pool %s: worker %d %s after %" PRId64 ".%" PRId64 "s, %" PRIu64
+			 " request%s",
+			 pool->name, (int)slot->pid, end, age / 1000, age % 1000 / 100, requests,
+			 util_plural(requests));
 		return;
 	}
 	if (early && !log_limit_pass(&pool->death_limit, EARLY_DEATH_LOG_MS, &held_back))
 		return;
 	log_warn("pool %s: worker %d %s after %" PRId64 ".%" PRId64 "s, %" PRIu64 " request%s",
-		 pool->name, (int)slot->pid, end, age / 1000, age % 1000 / 100, requests, util_plural(requests));
+		 pool->name, (int)slot->pid, end, age / 1000, age % 1000 / 100, requests,
+		 util_plural(requests));
 }
 
 static void
@@ -264,8 +267,8 @@ count_failure(struct pool *pool, const struct slot *slot, enum policy_death how,
 	      int64_t now)
 {
 	if (slot->gen == pool->trial && !pool->trial_error)
-		pool->trial_error = util_format("pool %s: a new worker %s before it could serve",
-						pool->name, end);
+		pool->trial_error =
+		    util_format("pool %s: a new worker %s before it could serve", pool->name, end);
 	if (slot->gen != pool->current)
 		return;
 	pool->crashes++;

@@ -127,8 +127,9 @@ identity_resolve(struct identity *id, const char *user, const char *group,
 		pw = getpwuid((uid_t)n);
 		id->uid = (uid_t)n;
 		if (!pw && !group)
-			return util_fail(err, "user %s has no entry in the user database, so write "
-					      "group = \"...\" too",
+			return util_fail(err,
+					 "user %s has no entry in the user database, so write "
+					 "group = \"...\" too",
 					 user);
 	} else if (!pw) {
 		return no_user(user, err);
@@ -160,8 +161,7 @@ bool
 identity_equal(const struct identity *a, const struct identity *b)
 {
 	return a->uid == b->uid && a->gid == b->gid && a->ngroups == b->ngroups &&
-	       (a->ngroups == 0 ||
-		memcmp(a->groups, b->groups, a->ngroups * sizeof(gid_t)) == 0) &&
+	       (a->ngroups == 0 || memcmp(a->groups, b->groups, a->ngroups * sizeof(gid_t)) == 0) &&
 	       strcmp(a->user, b->user) == 0 && strcmp(a->home, b->home) == 0 &&
 	       strcmp(a->shell, b->shell) == 0;
 }
@@ -215,20 +215,21 @@ check_component(const struct identity *id, const char *path, int wanted, char **
 		return util_fail(err, "%s: %s", path, strerror(errno));
 	if (!mode_allows(id, &st, wanted))
 		return util_fail(err, "%s: user %s has no permission to %s it", path, id->user,
-				 S_ISDIR(st.st_mode) && wanted == X_OK ? "enter" :
-				 wanted & X_OK			       ? "execute" :
-				 wanted & W_OK			       ? "write" :
-									 "read");
+				 S_ISDIR(st.st_mode) && wanted == X_OK ? "enter"
+				 : wanted & X_OK                       ? "execute"
+				 : wanted & W_OK                       ? "write"
+								       : "read");
 	return 0;
 }
 
 int
-identity_may(const struct identity *id, const char *chroot, const char *path, int wanted, char **err)
+identity_may(const struct identity *id, const char *chroot, const char *path, int wanted,
+	     char **err)
 {
 	char *full = util_format("%s%s", chroot ? chroot : "", path);
 	size_t begin = chroot ? strlen(chroot) : 0;
-	int result = begin > 0 ? check_component(id, chroot, X_OK, err) :
-				 check_component(id, "/", X_OK, err);
+	int result = begin > 0 ? check_component(id, chroot, X_OK, err)
+			       : check_component(id, "/", X_OK, err);
 
 	for (size_t i = begin + 1; result == 0 && full[i]; i++) {
 		if (full[i] != '/')

@@ -9,17 +9,17 @@
 #include "pool.h"
 
 enum reload_action {
-	RELOAD_KEEP,	/* nothing to do but to take over times and sizes */
-	RELOAD_RESIZE,	/* the same, and it is worth a word */
+	RELOAD_KEEP,    /* nothing to do but to take over times and sizes */
+	RELOAD_RESIZE,  /* the same, and it is worth a word */
 	RELOAD_REPLACE, /* a new generation */
-	RELOAD_NEW,	/* a new pool */
+	RELOAD_NEW,     /* a new pool */
 };
 
 struct reload_entry {
 	enum reload_action action;
-	struct pool *pool;	/* NULL: NEW, until the master made it */
+	struct pool *pool;      /* NULL: NEW, until the master made it */
 	struct generation *gen; /* as the file has it; for KEEP and RESIZE only its conf counts */
-	bool opened;		/* its listener is a new one */
+	bool opened;            /* its listener is a new one */
 };
 
 struct reload_plan {

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 /* One change of the census word: the count of changes, and one idle worker more or less. */
-#define CHANGE	  (UINT64_C(1) << 32)
+#define CHANGE    (UINT64_C(1) << 32)
 #define IDLE_MASK UINT64_C(0xffffffff)
 
 #define CORRECT_TRIES 3
@@ -167,8 +167,8 @@ scoreboard_change(struct scoreboard *sb, size_t slot, enum activity activity)
 	idle = count_change(sb, is_idle ? 1 : -1);
 	if (!is_idle)
 		note_low(sb, idle);
-	wanted = is_idle ? idle > atomic_load(&sb->ring_above) :
-			   idle < atomic_load(&sb->ring_below);
+	wanted =
+	    is_idle ? idle > atomic_load(&sb->ring_above) : idle < atomic_load(&sb->ring_below);
 	atomic_store(&s->activity, activity);
 	return wanted && ring(sb);
 }

@@ -32,16 +32,16 @@
 #include <sys/socket.h>
 
 enum activity {
-	ACTIVITY_NONE,	   /* not yet in its loop, or ended in order */
+	ACTIVITY_NONE,     /* not yet in its loop, or ended in order */
 	ACTIVITY_CHANGING, /* between two of the others */
-	ACTIVITY_IDLE,	   /* waits in accept(2) */
-	ACTIVITY_BUSY,	   /* serves a connection */
-	ACTIVITY_HELD,	   /* ready, but waits for the reload that made it to be committed */
+	ACTIVITY_IDLE,     /* waits in accept(2) */
+	ACTIVITY_BUSY,     /* serves a connection */
+	ACTIVITY_HELD,     /* ready, but waits for the reload that made it to be committed */
 };
 
 struct scoreboard_slot {
 	_Atomic uint32_t activity; /* enum activity */
-	_Atomic uint32_t pid;	   /* whose record this is */
+	_Atomic uint32_t pid;      /* whose record this is */
 	_Atomic uint64_t requests; /* connections accepted */
 	_Atomic int64_t since_ms;  /* CLOCK_MONOTONIC, of the present activity */
 	_Atomic uint32_t program;  /* process group of the program it runs, or 0 */

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
-#define ARRAY_LEN(a)	       (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_LEN(a)           (sizeof(a) / sizeof((a)[0]))
 
 /* Out of memory ends the process with a message: with overcommit it does not happen. */
 void *util_calloc(size_t n, size_t size);

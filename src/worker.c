@@ -19,9 +19,9 @@
  */
 enum { NULL_FD = 0, LISTEN_FD = 3, CONTROL_FD, CHANNEL_FD };
 
-#define START_LOG_MS	1000
-#define ACCEPT_LOG_MS	10000
-#define ACCEPT_PAUSE_MS 100
+#define START_LOG_MS        1000
+#define ACCEPT_LOG_MS       10000
+#define ACCEPT_PAUSE_MS     100
 #define ACCEPT_PAUSE_MAX_MS 1600
 
 static struct {
@@ -148,8 +148,8 @@ static int
 set_rlimits(void)
 {
 	static const int resources[CONF_RLIMITS] = {
-		[CONF_RLIMIT_AS] = RLIMIT_AS,	      [CONF_RLIMIT_CORE] = RLIMIT_CORE,
-		[CONF_RLIMIT_CPU] = RLIMIT_CPU,	      [CONF_RLIMIT_DATA] = RLIMIT_DATA,
+		[CONF_RLIMIT_AS] = RLIMIT_AS,         [CONF_RLIMIT_CORE] = RLIMIT_CORE,
+		[CONF_RLIMIT_CPU] = RLIMIT_CPU,       [CONF_RLIMIT_DATA] = RLIMIT_DATA,
 		[CONF_RLIMIT_FSIZE] = RLIMIT_FSIZE,   [CONF_RLIMIT_MEMLOCK] = RLIMIT_MEMLOCK,
 		[CONF_RLIMIT_NOFILE] = RLIMIT_NOFILE, [CONF_RLIMIT_NPROC] = RLIMIT_NPROC,
 		[CONF_RLIMIT_STACK] = RLIMIT_STACK,
@@ -208,11 +208,16 @@ static const struct {
 	const char *name;
 	int (*run)(void);
 } steps[] = {
-	{ "signals", set_signals },	      { "descriptors", keep_descriptors },
-	{ "title", set_title },		      { "umask", set_umask },
-	{ "nice", set_nice },		      { "rlimits", set_rlimits },
-	{ "chroot", change_root },	      { "user and groups", change_identity },
-	{ "directory", change_directory },    { "no_new_privs", set_no_new_privs },
+	{ "signals", set_signals },
+	{ "descriptors", keep_descriptors },
+	{ "title", set_title },
+	{ "umask", set_umask },
+	{ "nice", set_nice },
+	{ "rlimits", set_rlimits },
+	{ "chroot", change_root },
+	{ "user and groups", change_identity },
+	{ "directory", change_directory },
+	{ "no_new_privs", set_no_new_privs },
 	{ "parent", follow_master },
 };
 

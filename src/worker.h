@@ -23,7 +23,7 @@
 
 /* How a worker ends is a message to the master. */
 enum worker_exit {
-	WORKER_LEFT = 0,	  /* as it was told to */
+	WORKER_LEFT = 0,          /* as it was told to */
 	WORKER_CANNOT_START = 70, /* it said why; another one would fail too */
 };
 

@@ -21,15 +21,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TERM_TO_KILL_MS	  5000 /* for a program past its time */
+#define TERM_TO_KILL_MS   5000 /* for a program past its time */
 #define LEFTOVER_TERM_MS  1000 /* for what a program left behind */
 #define LEFTOVER_KILL_MS  5000
-#define LINGER_MS	  1000
-#define LINGER_BYTES	  (1 << 20)
-#define SPAWN_RETRY_MS	  10000
-#define LOG_INTERVAL_MS	  1000
+#define LINGER_MS         1000
+#define LINGER_BYTES      (1 << 20)
+#define SPAWN_RETRY_MS    10000
+#define LOG_INTERVAL_MS   1000
 #define STDERR_LINE_BYTES 1024
-#define STDERR_READS	  64 /* at once, so that a flood does not hide the program's end */
+#define STDERR_READS      64 /* at once, so that a flood does not hide the program's end */
 
 static struct {
 	const struct service_setup *setup;
@@ -37,7 +37,7 @@ static struct {
 	int stderr_read, stderr_write;
 	char line[STDERR_LINE_BYTES];
 	size_t line_len;
-	sigset_t mask;	    /* of the worker while it accepts, and of the program */
+	sigset_t mask;      /* of the worker while it accepts, and of the program */
 	volatile pid_t pid; /* of the program that runs, or 0 */
 } self = { .stderr_read = -1, .stderr_write = -1 };
 
@@ -265,8 +265,8 @@ log_end(const struct conn *conn, pid_t pid, int status)
 			   strsignal(WTERMSIG(status)), ms / 1000, ms % 1000);
 	else
 		log_info("pool %s: %s pid %d ended with status %d after %" PRId64 ".%03" PRId64 "s",
-			 self.setup->pool, peer_name(conn), (int)pid, WEXITSTATUS(status), ms / 1000,
-			 ms % 1000);
+			 self.setup->pool, peer_name(conn), (int)pid, WEXITSTATUS(status),
+			 ms / 1000, ms % 1000);
 }
 
 static void
@@ -285,8 +285,12 @@ static bool
 start_program(struct conn *conn)
 {
 	struct child_program program = {
-		.path = self.prepared->path, .argv = self.prepared->argv, .in = conn->fd,
-		.out = conn->fd, .err = self.stderr_write, .mask = &self.mask,
+		.path = self.prepared->path,
+		.argv = self.prepared->argv,
+		.in = conn->fd,
+		.out = conn->fd,
+		.err = self.stderr_write,
+		.mask = &self.mask,
 		.death_signal = SIGKILL,
 		.envp = exec_env_for(self.prepared->environment, conn->fd, conn->peer),
 	};

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define CONNECTION_VARIABLES 8
-#define VARIABLE_BYTES	     (ADDRESS_TEXT_BYTES + 16)
+#define VARIABLE_BYTES       (ADDRESS_TEXT_BYTES + 16)
 
 static bool
 same_name(const char *a, const char *b)
@@ -44,8 +44,8 @@ exec_env_fixed(const struct conf_pool *conf, const struct identity *id)
 	char **list = NULL;
 
 	set_pair(&list, "PATH",
-		 id->uid == 0 ? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" :
-				"/usr/local/bin:/usr/bin:/bin");
+		 id->uid == 0 ? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+			      : "/usr/local/bin:/usr/bin:/bin");
 	set_pair(&list, "HOME", id->home);
 	set_pair(&list, "USER", id->user);
 	set_pair(&list, "LOGNAME", id->user);
@@ -64,15 +64,16 @@ exec_env_fixed(const struct conf_pool *conf, const struct identity *id)
 int
 exec_env_check(const struct conf_pool *conf, char **err)
 {
-	static const char *const reserved[] = { "PROTO",	 "TCPREMOTEIP",	   "TCPREMOTEPORT",
-						"TCPLOCALIP",	 "TCPLOCALPORT",   "REMOTE_ADDR",
-						"REMOTE_PORT",	 "UNIXREMOTEPID",  "UNIXREMOTEEUID",
+	static const char *const reserved[] = { "PROTO",         "TCPREMOTEIP",   "TCPREMOTEPORT",
+						"TCPLOCALIP",    "TCPLOCALPORT",  "REMOTE_ADDR",
+						"REMOTE_PORT",   "UNIXREMOTEPID", "UNIXREMOTEEUID",
 						"UNIXREMOTEEGID" };
 	struct conf_where where = conf->set[conf_option_index(&conf_pool_section, "environment")];
 
 	for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
 		if (exec_env_get(conf->environment, reserved[i]))
-			return util_fail(err, "%s:%d: environment: %s is set anew for each connection",
+			return util_fail(err,
+					 "%s:%d: environment: %s is set anew for each connection",
 					 where.file, where.line, reserved[i]);
 	return 0;
 }

@@ -41,9 +41,8 @@ find_program(const struct conf_pool *conf, const char *name, char *const *enviro
 static int
 fail_command(const struct conf_pool *conf, char *why, char **err)
 {
-	struct conf_where where =
-		conf->section_set[CONF_SERVICE_EXEC][conf_option_index(
-			&conf_service_sections[CONF_SERVICE_EXEC], "command")];
+	struct conf_where where = conf->section_set[CONF_SERVICE_EXEC][conf_option_index(
+	    &conf_service_sections[CONF_SERVICE_EXEC], "command")];
 
 	util_fail(err, "%s:%d: command: %s", where.file, where.line, why);
 	free(why);
@@ -58,12 +57,14 @@ check_program(const struct conf_pool *conf, const struct identity *id, const cha
 	bool there = stat(outside, &st) == 0;
 
 	if (!there && strchr(path, ' '))
-		util_fail(&why, "there is no program \"%s\": arguments are items of their own, as in "
-				"{ \"/bin/date\", \"-u\" }",
+		util_fail(&why,
+			  "there is no program \"%s\": arguments are items of their own, as in "
+			  "{ \"/bin/date\", \"-u\" }",
 			  path);
 	else if (path[0] != '/')
-		util_fail(&why, "\"%s\" is not an absolute path, and no program of that name is in "
-				"the PATH",
+		util_fail(&why,
+			  "\"%s\" is not an absolute path, and no program of that name is in "
+			  "the PATH",
 			  path);
 	else if (there && !S_ISREG(st.st_mode))
 		util_fail(&why, "%s is not a program: not a regular file", outside);

@@ -73,15 +73,14 @@ crew_count(struct tally *t, int failed, double seconds)
 static inline int
 crew_print(const struct tally *t, double seconds)
 {
-	printf("done=%u failed=%u seconds=%.6f slowest=%.6f\n", t->done, t->failed,
-	       seconds, t->slowest);
+	printf("done=%u failed=%u seconds=%.6f slowest=%.6f\n", t->done, t->failed, seconds,
+	       t->slowest);
 	return t->failed ? 1 : 0;
 }
 
 /* Member `who` does its share as soon as the write end of the gate is closed. */
 static inline void
-crew_member(unsigned who, unsigned share, crew_work *work, const int gate[2],
-	    struct tally *t)
+crew_member(unsigned who, unsigned share, crew_work *work, const int gate[2], struct tally *t)
 {
 	char nothing;
 
@@ -102,9 +101,8 @@ crew_member(unsigned who, unsigned share, crew_work *work, const int gate[2],
 static inline double
 crew_run(unsigned members, unsigned total, crew_work *work, struct tally *sum)
 {
-	struct tally *tallies =
-	    mmap(NULL, members * sizeof(*tallies), PROT_READ | PROT_WRITE,
-		 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct tally *tallies = mmap(NULL, members * sizeof(*tallies), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int gate[2];
 	double begin, seconds;
 

@@ -64,8 +64,7 @@ one_connection(unsigned who)
 	size_t got = 0;
 	ssize_t n = -1;
 
-	if (connect(fd, (struct sockaddr *)&server, sizeof(server)) == 0 &&
-	    send_request(fd) == 0)
+	if (connect(fd, (struct sockaddr *)&server, sizeof(server)) == 0 && send_request(fd) == 0)
 		while ((n = recv(fd, answer, sizeof(answer), 0)) > 0)
 			got += (size_t)n;
 	close(fd);
@@ -87,8 +86,7 @@ burst_connect(struct client *c, int watch)
 	struct epoll_event ev = { .events = EPOLLOUT, .data.ptr = c };
 
 	c->begin = crew_now();
-	if (connect(c->fd, (struct sockaddr *)&server, sizeof(server)) < 0 &&
-	    errno != EINPROGRESS)
+	if (connect(c->fd, (struct sockaddr *)&server, sizeof(server)) < 0 && errno != EINPROGRESS)
 		crew_die("connect");
 	if (epoll_ctl(watch, EPOLL_CTL_ADD, c->fd, &ev) < 0)
 		crew_die("epoll_ctl");
@@ -184,8 +182,7 @@ main(int argc, char **argv)
 	server.sin_port = htons((uint16_t)crew_number(argv[1], "PORT"));
 	clients = crew_number(argv[2], "CLIENTS");
 	if (rate)
-		seconds =
-		    crew_run(clients, crew_number(argv[3], "TOTAL"), one_connection, &t);
+		seconds = crew_run(clients, crew_number(argv[3], "TOTAL"), one_connection, &t);
 	else
 		seconds = burst(clients, &t);
 	return crew_print(&t, seconds);

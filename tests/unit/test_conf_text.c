@@ -53,7 +53,8 @@ sections_are_counted_by_line(void **state)
 	char *err, *text;
 
 	(void)state;
-	text = clean("l = ${A}\npool a {\n x = { 1, 2 }\n exec {\n}\n}\n\npool b\n{\n}\n", &out, &err);
+	text =
+	    clean("l = ${A}\npool a {\n x = { 1, 2 }\n exec {\n}\n}\n\npool b\n{\n}\n", &out, &err);
 	assert_non_null(text);
 	assert_int_equal(out.nsections, 2);
 	assert_int_equal(out.section_lines[0], 2);

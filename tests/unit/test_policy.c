@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct policy_limits dynamic = { .min_spare = 5, .max_spare = 10, .max = 150,
-					      .spare_timeout = 10000 };
+static const struct policy_limits dynamic = {
+	.min_spare = 5, .max_spare = 10, .max = 150, .spare_timeout = 10000
+};
 static const struct policy_limits fixed = { .fixed = true, .max = 50 };
 static const struct policy_limits on_demand = { .max = 150, .spare_timeout = 10000 };
 
@@ -206,7 +207,8 @@ a_crash_loop_is_ten_forks_then_ever_fewer(void **state)
 
 		assert_int_equal(forks_of_a_crash_loop(&s, ready_first, 1, 1000, &gap), 10);
 		/* 1, 2, 4, 8, 16, 30, 30 ... seconds apart */
-		assert_in_range(forks_of_a_crash_loop(&s, ready_first, 1000, 3600000, &gap), 110, 130);
+		assert_in_range(forks_of_a_crash_loop(&s, ready_first, 1000, 3600000, &gap), 110,
+				130);
 		assert_in_range(gap, 29999, 31001);
 	}
 }
@@ -290,8 +292,12 @@ struct simulation {
 static void
 simulate_look(struct simulation *sim, const struct policy_limits *l, int64_t now)
 {
-	struct policy_census c = { .starting = sim->starting, .idle = sim->idle, .busy = sim->busy,
-				   .queue = sim->queue, .low = sim->low, .room = 1000 };
+	struct policy_census c = { .starting = sim->starting,
+				   .idle = sim->idle,
+				   .busy = sim->busy,
+				   .queue = sim->queue,
+				   .low = sim->low,
+				   .room = 1000 };
 	struct policy_plan plan;
 
 	policy_look(l, &c, &sim->state, now, &plan);
