@@ -83,19 +83,20 @@ static int
 surplus(const struct policy_limits *l, const struct policy_census *c, struct policy_state *state,
 	int64_t now, struct policy_plan *plan)
 {
+	int spare = c->idle - c->queue; /* who waits will be taken on by them any moment */
 	int goes = 0;
 
-	if (l->fixed || c->idle <= l->max_spare) {
+	if (l->fixed || spare <= l->max_spare) {
 		state->surplus_end = 0;
 		return 0;
 	}
 	if (l->spare_timeout == 0)
-		return c->idle - l->max_spare;
+		return spare - l->max_spare;
 	if (state->surplus_end != 0 && now >= state->surplus_end) {
-		goes = at_least_0((int)util_min(c->low, c->idle) - l->max_spare);
+		goes = at_least_0((int)util_min(c->low, spare) - l->max_spare);
 		state->surplus_end = 0;
 	}
-	if (state->surplus_end == 0 && c->idle - goes > l->max_spare) {
+	if (state->surplus_end == 0 && spare - goes > l->max_spare) {
 		state->surplus_end = now + l->spare_timeout;
 		plan->reset_low = true;
 	}

@@ -137,6 +137,19 @@ what_stayed_idle_all_the_time_goes_in_one_step(void **state)
 }
 
 static void
+a_worker_for_whom_a_client_waits_is_no_surplus(void **state)
+{
+	struct policy_limits at_once = { .max = 150, .spare_timeout = 0 };
+	struct policy_state s = proven(1000);
+	struct policy_census c = { .idle = 1, .queue = 1 };
+
+	(void)state;
+	assert_int_equal(look(&at_once, c, &s, 1000).retire, 0);
+	c.queue = 0;
+	assert_int_equal(look(&at_once, c, &s, 1000).retire, 1);
+}
+
+static void
 no_timer_runs_without_surplus(void **state)
 {
 	struct policy_state s = proven(1000);
@@ -436,6 +449,7 @@ main(void)
 		cmocka_unit_test(at_the_limit_the_bell_is_off_and_the_pool_is_saturated),
 		cmocka_unit_test(an_empty_on_demand_pool_is_watched_and_grows_by_its_queue),
 		cmocka_unit_test(what_stayed_idle_all_the_time_goes_in_one_step),
+		cmocka_unit_test(a_worker_for_whom_a_client_waits_is_no_surplus),
 		cmocka_unit_test(no_timer_runs_without_surplus),
 		cmocka_unit_test(fork_failures_back_off_and_are_forgotten),
 		cmocka_unit_test(a_crash_loop_is_ten_forks_then_ever_fewer),
