@@ -41,7 +41,7 @@ free_gone_pools(void)
 			i++;
 			continue;
 		}
-		if (pool->last_generation > 1 || pool->accepted > 0 || master.conf)
+		if (master.conf) /* not when it never came to serve */
 			log_served(pool);
 		master_pool_free(pool);
 	}

@@ -170,18 +170,39 @@ master_reload_begin(void)
 
 /* ---- commit ---- */
 
+/* "; what name, name" behind the outcome, for each group of pools in turn. */
 static void
-add_name(char **list, const char *what, const char *name)
+add_name(char **outcome, bool *begun, const char *what, const char *name)
 {
-	char *longer =
-	    *list ? util_format("%s, %s", *list, name) : util_format("%s %s", what, name);
+	char *longer = util_format("%s%s%s%s%s", *outcome,
+				   *begun      ? ", "
+				   : **outcome ? "; "
+					       : "",
+				   *begun ? "" : what, *begun ? "" : " ", name);
 
-	free(*list);
-	*list = longer;
+	free(*outcome);
+	*outcome = longer;
+	*begun = true;
 }
 
-static void
-log_outcome(void)
+static bool
+in_plan(const struct pool *pool)
+{
+	for (size_t i = 0; i < master.plan->n; i++)
+		if (master.plan->entries[i].pool == pool)
+			return true;
+	return false;
+}
+
+static bool
+to_be_dropped(const struct pool *pool)
+{
+	return !in_plan(pool) && !pool->stopping;
+}
+
+/* What the plan, which is about to be committed, means for each pool. */
+static char *
+outcome_of_plan(void)
 {
 	static const char *const words[] = {
 		[RELOAD_KEEP] = "kept",
@@ -189,24 +210,21 @@ log_outcome(void)
 		[RELOAD_REPLACE] = "replaced the workers of",
 		[RELOAD_NEW] = "new",
 	};
-	char *lists[ARRAY_LEN(words)] = { NULL }, *dropped = NULL;
+	char *outcome = util_strdup("");
+	bool begun;
 
-	for (size_t i = 0; i < master.plan->n; i++) {
-		const struct reload_entry *entry = &master.plan->entries[i];
-
-		add_name(&lists[entry->action], words[entry->action], entry->pool->name);
+	for (size_t action = 0; action < ARRAY_LEN(words); action++) {
+		begun = false;
+		for (size_t i = 0; i < master.plan->n; i++)
+			if (master.plan->entries[i].action == action)
+				add_name(&outcome, &begun, words[action],
+					 master.plan->entries[i].pool->name);
 	}
+	begun = false;
 	for (size_t i = 0; i < master.npools; i++)
-		if (master.pools[i]->stopping)
-			add_name(&dropped, "dropped", master.pools[i]->name);
-	log_notice("reload done: %s%s%s%s%s%s%s%s%s", lists[0] ? lists[0] : "",
-		   lists[0] && lists[1] ? "; " : "", lists[1] ? lists[1] : "",
-		   (lists[0] || lists[1]) && lists[2] ? "; " : "", lists[2] ? lists[2] : "",
-		   (lists[0] || lists[1] || lists[2]) && lists[3] ? "; " : "",
-		   lists[3] ? lists[3] : "", dropped ? "; " : "", dropped ? dropped : "");
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		free(lists[i]);
-	free(dropped);
+		if (to_be_dropped(master.pools[i]))
+			add_name(&outcome, &begun, "dropped", master.pools[i]->name);
+	return outcome;
 }
 
 static void
@@ -230,21 +248,13 @@ commit_entry(struct reload_entry *entry, int64_t now)
 	entry->gen->conf = NULL;
 }
 
-static bool
-in_plan(const struct pool *pool)
-{
-	for (size_t i = 0; i < master.plan->n; i++)
-		if (master.plan->entries[i].pool == pool)
-			return true;
-	return false;
-}
-
 static void
 commit(void)
 {
 	int64_t now = util_now_ms();
 	bool first = master.state == MASTER_STARTING;
 	struct conf *old = master.conf;
+	char *outcome = outcome_of_plan();
 
 	close_fd(&master.gate);
 	adopt_log();
@@ -256,10 +266,11 @@ commit(void)
 	for (size_t i = 0; i < master.plan->n; i++)
 		commit_entry(&master.plan->entries[i], now);
 	for (size_t i = 0; i < master.npools; i++)
-		if (!in_plan(master.pools[i]) && !master.pools[i]->stopping)
+		if (to_be_dropped(master.pools[i]))
 			pool_stop(master.pools[i], false, now);
 	if (!first)
-		log_outcome();
+		log_notice("reload done: %s", outcome);
+	free(outcome);
 	master.plan->conf = NULL;
 	conf_free(old);
 	drop_plan();

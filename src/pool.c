@@ -226,7 +226,6 @@ pool_try(struct pool *pool, struct generation *gen, int64_t now)
 {
 	pool->trial = gen;
 	gen->phase = GENERATION_TRIAL;
-	gen->number = ++pool->last_generation;
 	free(pool->trial_error);
 	pool->trial_error = NULL;
 	pool->trial_workers = workers_to_try(pool, gen->conf);
@@ -322,8 +321,6 @@ void
 pool_stop(struct pool *pool, bool fast, int64_t now)
 {
 	pool_take_back(pool, now);
-	if (!pool->stopping)
-		pool->stop_since = now;
 	pool->stopping = true;
 	pool->ops->watch(pool, false);
 	if (pool->current) {

@@ -61,14 +61,12 @@ struct pool {
 	struct generation *current, *trial, *old; /* old: a list */
 	unsigned trial_workers;                   /* how many must get ready */
 	char *trial_error;                        /* why it will not be */
-	unsigned last_generation;
 
 	struct policy_state policy;
 	int extra;     /* by TTIN and TTOU, until the next reload */
 	bool stopping; /* no workers are made but to empty a queue */
 	bool fast;     /* and none may finish its connection */
 	bool starved;  /* wants workers when there is room again */
-	int64_t stop_since;
 
 	uint64_t accepted, crashes; /* of workers that are gone */
 	struct log_limit death_limit, fork_limit, full_limit, room_limit;
