@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 
+import pytest
+
 PREFORKD = os.path.abspath(os.environ.get('PREFORKD', './preforkd'))
 SRCDIR = pathlib.Path(__file__).resolve().parents[2]
 ROOT = os.geteuid() == 0
@@ -79,6 +81,20 @@ def descriptors(pid):
         except FileNotFoundError:
             pass
     return found
+
+
+needs_preload = pytest.mark.skipif(
+    SANITIZED or not shutil.which('cc'),
+    reason='needs a C compiler, and a preloaded library does not mix with a sanitizer')
+
+
+def preload(directory, source):
+    """The environment that puts C functions of the test's before those of libc."""
+    subprocess.run(['cc', '-shared', '-fPIC', '-x', 'c', '-', '-o', 'preload.so', '-ldl'],
+                   input='#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <errno.h>\n'
+                         '#include <sys/socket.h>\n' + source,
+                   text=True, cwd=directory, check=True)
+    return {'LD_PRELOAD': f'{directory}/preload.so'}
 
 
 class Daemon:

@@ -13,7 +13,8 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE, SANITIZED, Daemon, children, eventually, read_all
+from harness import (PATIENCE, SANITIZED, Daemon, children, eventually, needs_preload, preload,
+                     read_all)
 from load import pool
 
 SOMAXCONN = int(pathlib.Path('/proc/sys/net/core/somaxconn').read_text())
@@ -131,10 +132,6 @@ def test_a_low_port_of_an_ordinary_user_is_said_to_need_root():
 
 
 NO_IPV6 = r'''
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <sys/socket.h>
 int socket(int family, int type, int protocol)
 {
     int (*real)(int, int, int) = (int (*)(int, int, int))dlsym(RTLD_NEXT, "socket");
@@ -144,19 +141,15 @@ int socket(int family, int type, int protocol)
 '''
 
 
-@pytest.mark.skipif(SANITIZED, reason='a preloaded library and a sanitizer do not mix')
-@pytest.mark.skipif(not shutil.which('cc'), reason='needs a C compiler')
+@needs_preload
 def test_a_bare_port_is_ipv4_where_the_kernel_has_no_ipv6(tmp_path):
-    (tmp_path / 'no_ipv6.c').write_text(NO_IPV6)
-    subprocess.run(['cc', '-shared', '-fPIC', '-o', 'no_ipv6.so', 'no_ipv6.c', '-ldl'],
-                   cwd=tmp_path, check=True)
-    preload = {'LD_PRELOAD': f'{tmp_path}/no_ipv6.so'}
-    with Daemon(echo('0'), env=preload) as daemon:
+    no_ipv6 = preload(tmp_path, NO_IPV6)
+    with Daemon(echo('0'), env=no_ipv6) as daemon:
         assert answers_ipv4(daemon)
         assert not have_ipv6() or not answers_ipv6(daemon)
         daemon.reload()
         assert answers_ipv4(daemon)
-    assert 'Address family not supported' in Daemon(echo('[::1]:0'), env=preload).refusal()
+    assert 'Address family not supported' in Daemon(echo('[::1]:0'), env=no_ipv6).refusal()
 
 
 # ---- the accept queue ----------------------------------------------------------------

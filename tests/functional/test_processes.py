@@ -15,7 +15,7 @@ import pytest
 
 from daemonized import Daemonized
 from harness import (PATIENCE, PREFORKD, Daemon, alive, children, descriptors,
-                     eventually, proc_stat, title)
+                     eventually, needs_preload, preload, proc_stat, title)
 from load import (ANSWERED, Load, crowd, held, open_client, outcome, paced, pool, read_answer,
                   script)
 
@@ -217,6 +217,30 @@ def test_a_worker_without_a_free_descriptor_neither_spins_nor_ends():
             waiting.sendall(b'waits\n')
             daemon.reload(starved.replace('= 6', '= 60') + fine)
             assert waiting.recv(6) == b'waits\n'
+
+
+ACCEPT_FAILS = '''
+int accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
+{
+    static const int errors[] = { ECONNABORTED, ENFILE, ENOBUFS, EPROTO, ENOMEM, ECONNABORTED };
+    static unsigned n;
+    int (*real)(int, struct sockaddr *, socklen_t *, int) =
+        (int (*)(int, struct sockaddr *, socklen_t *, int))dlsym(RTLD_NEXT, "accept4");
+    if (n < sizeof(errors) / sizeof(errors[0])) { errno = errors[n++]; return -1; }
+    return real(fd, sa, len, flags);
+}
+'''
+
+
+@needs_preload
+def test_accept_may_fail_in_every_way_that_passes(tmp_path):
+    os.chmod(tmp_path, 0o755)
+    with Daemon(pool('www', 'workers = 2'), env=preload(tmp_path, ACCEPT_FAILS)) as daemon:
+        workers = daemon.wait_workers(2)
+        assert outcome(daemon.address('www'), b'hello\n') == ANSWERED
+        assert daemon.workers() == workers
+        for line in 'connection was gone before', 'cannot accept connections':
+            assert daemon.log().count(line) == 1  # of two workers, at most one in ten seconds
 
 
 # --- death of the master -----------------------------------------------------------------
