@@ -1,5 +1,4 @@
-#include "conf.h"
-
+#include "conf_table.h"
 #include "conf_value.h"
 
 #include <ctype.h>
@@ -119,30 +118,6 @@ conf_option_is_list(const struct conf_option *option)
 	       option->type == CONF_NAMES;
 }
 
-static bool
-is_text(const struct conf_option *option)
-{
-	return option->type == CONF_STRING || option->type == CONF_PATH;
-}
-
-static int64_t *
-number_at(const void *base, const struct conf_option *option)
-{
-	return (int64_t *)((char *)(uintptr_t)base + option->offset);
-}
-
-static char **
-text_at(const void *base, const struct conf_option *option)
-{
-	return (char **)((char *)(uintptr_t)base + option->offset);
-}
-
-static char ***
-list_at(const void *base, const struct conf_option *option)
-{
-	return (char ***)((char *)(uintptr_t)base + option->offset);
-}
-
 int
 conf_option_index(const struct conf_section *section, const char *name)
 {
@@ -196,19 +171,19 @@ set_text(char **field, const struct conf_option *option, const char *text, char 
 int
 conf_set(void *base, const struct conf_option *o, const char *text, char **err)
 {
-	int64_t *number = number_at(base, o);
+	int64_t *number = conf_number_at(base, o);
 
 	switch (o->type) {
 	case CONF_STRING:
 	case CONF_PATH:
-		return set_text(text_at(base, o), o, text, err);
+		return set_text(conf_text_at(base, o), o, text, err);
 	case CONF_ENVIRONMENT:
 	case CONF_NAMES:
 		if (check_variable(text, o->type == CONF_NAMES ? '\0' : '=', err) < 0)
 			return -1;
 		/* FALLTHROUGH */
 	case CONF_LIST:
-		util_list_add(list_at(base, o), text);
+		util_list_add(conf_list_at(base, o), text);
 		return 0;
 	case CONF_COUNT:
 	case CONF_INTEGER:
@@ -234,8 +209,8 @@ conf_set(void *base, const struct conf_option *o, const char *text, char **err)
 void
 conf_set_empty(void *base, const struct conf_option *o)
 {
-	if (conf_option_is_list(o) && !*list_at(base, o))
-		*list_at(base, o) = util_calloc(1, sizeof(char *));
+	if (conf_option_is_list(o) && !*conf_list_at(base, o))
+		*conf_list_at(base, o) = util_calloc(1, sizeof(char *));
 }
 
 static void
@@ -247,8 +222,8 @@ set_defaults(void *base, const struct conf_section *section)
 
 		if (o->fallback && conf_set(base, o, o->fallback, &err) < 0)
 			abort(); /* the table contradicts itself */
-		if (!o->fallback && !conf_option_is_list(o) && !is_text(o))
-			*number_at(base, o) = CONF_UNSET;
+		if (!o->fallback && !conf_option_is_list(o) && !conf_option_is_text(o))
+			*conf_number_at(base, o) = CONF_UNSET;
 	}
 }
 
@@ -259,9 +234,9 @@ free_values(void *base, const struct conf_section *section)
 		const struct conf_option *o = &section->options[i];
 
 		if (conf_option_is_list(o))
-			util_list_free(*list_at(base, o));
-		else if (is_text(o))
-			free(*text_at(base, o));
+			util_list_free(*conf_list_at(base, o));
+		else if (conf_option_is_text(o))
+			free(*conf_text_at(base, o));
 	}
 }
 
@@ -326,7 +301,7 @@ static bool
 values_equal(const void *a, const void *b, const struct conf_option *o)
 {
 	if (conf_option_is_list(o)) {
-		char **x = *list_at(a, o), **y = *list_at(b, o);
+		char **x = *conf_list_at(a, o), **y = *conf_list_at(b, o);
 		size_t n = util_list_len(x);
 
 		if (!x != !y || n != util_list_len(y))
@@ -336,12 +311,12 @@ values_equal(const void *a, const void *b, const struct conf_option *o)
 				return false;
 		return true;
 	}
-	if (is_text(o)) {
-		const char *x = *text_at(a, o), *y = *text_at(b, o);
+	if (conf_option_is_text(o)) {
+		const char *x = *conf_text_at(a, o), *y = *conf_text_at(b, o);
 
 		return x == y || (x && y && strcmp(x, y) == 0);
 	}
-	return *number_at(a, o) == *number_at(b, o);
+	return *conf_number_at(a, o) == *conf_number_at(b, o);
 }
 
 static unsigned
@@ -360,99 +335,4 @@ conf_pool_diff(const struct conf_pool *a, const struct conf_pool *b)
 {
 	return section_diff(a, b, &conf_pool_section) |
 	       section_diff(a, b, &conf_service_sections[b->service]);
-}
-
-static void
-dump_list(char *const *list, FILE *out)
-{
-	fputs("{ ", out);
-	for (size_t i = 0; list[i]; i++) {
-		if (i > 0)
-			fputs(", ", out);
-		conf_value_print_string(out, list[i]);
-	}
-	fputs(" }", out);
-}
-
-static void
-dump_number(const struct conf_option *o, int64_t value, FILE *out)
-{
-	switch (o->type) {
-	case CONF_TIME:
-		conf_value_print_time(out, value);
-		break;
-	case CONF_BOOL:
-		fputs(value ? "true" : "false", out);
-		break;
-	case CONF_MODE:
-		fprintf(out, "\"%04o\"", (unsigned)value);
-		break;
-	case CONF_CHOICE:
-		fprintf(out, "\"%s\"", o->choices[value]);
-		break;
-	case CONF_RLIMIT:
-		if (value == CONF_UNLIMITED)
-			fputs("unlimited", out);
-		else
-			conf_value_print_size(out, value);
-		break;
-	default:
-		fprintf(out, "%lld", (long long)value);
-	}
-}
-
-static bool
-has_value(const void *base, const struct conf_option *o)
-{
-	if (conf_option_is_list(o))
-		return *list_at(base, o) != NULL;
-	if (is_text(o))
-		return *text_at(base, o) != NULL;
-	return *number_at(base, o) != CONF_UNSET;
-}
-
-static void
-dump_options(const void *base, const struct conf_section *section, const char *skip[],
-	     const char *indent, FILE *out)
-{
-	for (size_t i = 0; i < section->n; i++) {
-		const struct conf_option *o = &section->options[i];
-		bool skipped = !has_value(base, o);
-
-		for (size_t k = 0; skip && skip[k]; k++)
-			skipped |= strcmp(skip[k], o->name) == 0;
-		if (skipped)
-			continue;
-		fprintf(out, "%s%s = ", indent, o->name);
-		if (conf_option_is_list(o))
-			dump_list(*list_at(base, o), out);
-		else if (is_text(o))
-			conf_value_print_string(out, *text_at(base, o));
-		else
-			dump_number(o, *number_at(base, o), out);
-		fputc('\n', out);
-	}
-}
-
-/* What include_dir brought in is part of the dump already. */
-void
-conf_dump(const struct conf *conf, FILE *out)
-{
-	static const char *merged[] = { "include_dir", NULL };
-	static const char *fixed[] = { "start_workers", "min_spare_workers", "max_spare_workers",
-				       "max_workers", NULL };
-
-	dump_options(conf, &conf_global_section, merged, "", out);
-	for (size_t i = 0; i < conf->npools; i++) {
-		const struct conf_pool *pool = conf->pools[i];
-		const struct conf_section *service = &conf_service_sections[pool->service];
-
-		fputs("\npool ", out);
-		conf_value_print_string(out, pool->name);
-		fputs(" {\n", out);
-		dump_options(pool, &conf_pool_section, pool->workers > 0 ? fixed : NULL, "\t", out);
-		fprintf(out, "\t%s {\n", service->name);
-		dump_options(pool, service, NULL, "\t\t", out);
-		fputs("\t}\n}\n", out);
-	}
 }

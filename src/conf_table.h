@@ -1,0 +1,34 @@
+/*
+ * From an option's entry in the table to its value in a struct.  For conf.c and
+ * conf_dump.c only.
+ */
+#ifndef PREFORKD_CONF_TABLE_H
+#define PREFORKD_CONF_TABLE_H
+
+#include "conf.h"
+
+static inline bool
+conf_option_is_text(const struct conf_option *option)
+{
+	return option->type == CONF_STRING || option->type == CONF_PATH;
+}
+
+static inline int64_t *
+conf_number_at(const void *base, const struct conf_option *option)
+{
+	return (int64_t *)((char *)(uintptr_t)base + option->offset);
+}
+
+static inline char **
+conf_text_at(const void *base, const struct conf_option *option)
+{
+	return (char **)((char *)(uintptr_t)base + option->offset);
+}
+
+static inline char ***
+conf_list_at(const void *base, const struct conf_option *option)
+{
+	return (char ***)((char *)(uintptr_t)base + option->offset);
+}
+
+#endif
