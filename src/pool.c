@@ -86,9 +86,13 @@ take_census(struct pool *pool, struct policy_census *c)
 		    (slot->state != SLOT_STARTING && slot->state != SLOT_RUNNING))
 			continue;
 		activity = scoreboard_activity(pool->scoreboard, i, slot->pid);
+		/*
+		 * One that is changing counts as idle: if it goes busy, it rings after this
+		 * look; if it goes idle, to count it as busy would start one too many.
+		 */
 		if (slot->state == SLOT_STARTING || activity == ACTIVITY_HELD)
 			c->starting++;
-		else if (activity == ACTIVITY_IDLE)
+		else if (activity == ACTIVITY_IDLE || activity == ACTIVITY_CHANGING)
 			c->idle++;
 		else
 			c->busy++;

@@ -185,6 +185,21 @@ a_start_makes_just_the_starting_workers(void **state)
 }
 
 static void
+workers_on_their_way_from_the_gate_are_not_missing(void **state)
+{
+	struct pool *pool = new_pool(new_generation(new_listener(), 0, 5, 5, 10), 1000);
+
+	(void)state;
+	say(pool, 2, ACTIVITY_CHANGING);
+	pool_look(pool, 1001);
+	assert_int_equal(pool_active(pool), 5);
+	say(pool, 2, ACTIVITY_BUSY);
+	pool_look(pool, 1002);
+	assert_int_equal(pool_active(pool), 6);
+	end_pool(pool);
+}
+
+static void
 a_busy_pool_grows_by_deficit_and_queue(void **state)
 {
 	struct pool *pool = new_pool(new_generation(new_listener(), 0, 5, 5, 10), 1000);
@@ -449,6 +464,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_start_makes_just_the_starting_workers),
+		cmocka_unit_test(workers_on_their_way_from_the_gate_are_not_missing),
 		cmocka_unit_test(a_busy_pool_grows_by_deficit_and_queue),
 		cmocka_unit_test(a_dead_worker_is_replaced_and_its_slot_used_again),
 		cmocka_unit_test(workers_that_cannot_start_are_tried_ever_less),
