@@ -217,7 +217,7 @@ end_leftovers(pid_t sid)
 	while (now < give_up_at && session_signal(sid, signal) > 0) {
 		int status;
 
-		if (wait_for_news((signal == SIGTERM ? kill_at : give_up_at) - now) > 0)
+		if (wait_for_news((now < kill_at ? kill_at : give_up_at) - now) > 0)
 			read_stderr();
 		reap(0, &status);
 		now = util_now_ms();

@@ -503,6 +503,14 @@ def test_a_background_child_that_ignores_term_is_killed():
         gone(int(read_all(sock)))
 
 
+def test_of_two_background_children_the_one_that_ignores_term_is_killed():
+    two = 'sleep 1000 & echo $!; (trap "" TERM; exec sleep 1000) & echo $!'
+    with Daemon(exec_pool(two)) as daemon, daemon.connect('p') as sock:
+        tame, stubborn = map(int, read_all(sock).split())
+        gone(tame)
+        gone(stubborn)
+
+
 def test_a_background_child_that_floods_stderr_does_not_hold_the_connection():
     flood = '{ yes | head -n 1000000 >&2; echo all of it >&2; } & sleep 0.3; echo $!'
     with Daemon(exec_pool(flood)) as daemon, daemon.connect('p') as sock:
