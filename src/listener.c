@@ -117,7 +117,8 @@ fail_address(const struct address *a, const char *what, pid_t *owner, char **err
 
 /* A new socket file has its mode from the first moment on; listen() comes after its owner. */
 static int
-bind_path(int fd, const struct address *a, const struct listener_options *options)
+bind_path(int fd, const struct address *a, const struct listener_options *options, pid_t *owner,
+	  char **err)
 {
 	mode_t old = umask(~options->mode & 0777);
 	int result = bind(fd, (const struct sockaddr *)&a->sa, a->len);
@@ -125,9 +126,23 @@ bind_path(int fd, const struct address *a, const struct listener_options *option
 
 	umask(old);
 	errno = saved;
-	if (result == 0 && (options->owner != (uid_t)-1 || options->group != (gid_t)-1))
-		result = lchown(path_of(a), options->owner, options->group);
-	return result;
+	if (result < 0)
+		return fail_address(a, "bind", owner, err);
+	if ((options->owner != (uid_t)-1 || options->group != (gid_t)-1) &&
+	    lchown(path_of(a), options->owner, options->group) < 0) {
+		fail_address(a, "set the owner of", owner, err);
+		unlink(path_of(a));
+		return -1;
+	}
+	return 0;
+}
+
+static int
+bind_address(int fd, const struct address *a, pid_t *owner, char **err)
+{
+	if (bind(fd, (const struct sockaddr *)&a->sa, a->len) < 0)
+		return fail_address(a, "bind", owner, err);
+	return 0;
 }
 
 static int
@@ -148,9 +163,8 @@ bind_socket(struct address *a, const struct listener_options *options, pid_t *ow
 	}
 	if (stale > 0)
 		unlink(path_of(a));
-	if ((a->path ? bind_path(fd, a, options)
-		     : bind(fd, (const struct sockaddr *)&a->sa, a->len)) < 0) {
-		fail_address(a, "bind", owner, err);
+	if ((a->path ? bind_path(fd, a, options, owner, err) : bind_address(fd, a, owner, err)) <
+	    0) {
 		close(fd);
 		return -1;
 	}

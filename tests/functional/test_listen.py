@@ -131,6 +131,14 @@ def test_a_low_port_of_an_ordinary_user_is_said_to_need_root():
     assert 'need root' in Daemon(echo('127.0.0.1:79')).refusal()
 
 
+@pytest.mark.no_root
+def test_a_socket_that_cannot_get_its_owner_is_not_left_behind(tmp_path):
+    path = tmp_path / 'socket'
+    said = Daemon(echo(str(path), 'listen_owner = "root"')).refusal()
+    assert f'cannot set the owner of {path}: Operation not permitted' in said
+    assert not path.exists()
+
+
 NO_IPV6 = r'''
 int socket(int family, int type, int protocol)
 {
