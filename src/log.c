@@ -130,7 +130,8 @@ channel_take(void)
 	struct cmsghdr *cmsg;
 	int fd;
 
-	if (newest == self.generation)
+	/* The master has the sending end: whatever a worker wrote there, it is the source. */
+	if (newest == self.generation || self.channel[1] >= 0)
 		return;
 	message_init(&m);
 	if (recvmsg(self.channel[0], &m.msg, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC) !=
