@@ -20,6 +20,7 @@ reset_signals(void)
 		sigaction(changed_signals[i], &dfl, NULL);
 	sigaction(CHILD_SIGNAL_1, &dfl, NULL);
 	sigaction(CHILD_SIGNAL_2, &dfl, NULL);
+	sigaction(CHILD_SIGNAL_3, &dfl, NULL);
 }
 
 pid_t

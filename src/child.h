@@ -8,9 +8,10 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Two signals for the use between master and workers; reset in a child like the rest. */
+/* Signals for the use between master and workers; reset in a child like the rest. */
 #define CHILD_SIGNAL_1 (SIGRTMIN)
 #define CHILD_SIGNAL_2 (SIGRTMIN + 1)
+#define CHILD_SIGNAL_3 (SIGRTMIN + 2)
 
 /*
  * Like fork(2), with no moment in which the child could run a handler of the parent:

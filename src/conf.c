@@ -24,6 +24,9 @@ static const struct conf_option global_options[] = {
 	{ "group", CONF_STRING, CONF_LIVE, GLOBAL(group), NOTHING, NULL },
 	{ "pid_file", CONF_PATH, CONF_LIVE, GLOBAL(pid_file), NOTHING,
 	  PREFORKD_RUNDIR "/preforkd.pid" },
+	{ "control_socket", CONF_PATH, CONF_LIVE, GLOBAL(control_socket), NOTHING,
+	  PREFORKD_RUNDIR "/control.sock" },
+	{ "control_group", CONF_STRING, CONF_LIVE, GLOBAL(control_group), NOTHING, NULL },
 	{ "log", CONF_STRING, CONF_LIVE, GLOBAL(log), NOTHING, "syslog:daemon" },
 	{ "log_level", CONF_CHOICE, CONF_LIVE, GLOBAL(log_level), 0, 0, log_levels, "notice" },
 	{ "max_workers", CONF_COUNT, CONF_LIVE, GLOBAL(max_workers), 1, CONF_MAX_WORKERS, NULL,
@@ -54,8 +57,16 @@ static const struct conf_option pool_options[] = {
 	{ "max_workers", CONF_COUNT, CONF_LIVE, POOL(max_workers), 1, CONF_MAX_WORKERS, NULL,
 	  "150" },
 	{ "spare_timeout", CONF_TIME, CONF_LIVE, POOL(spare_timeout), 0, DAY, NULL, "10s" },
-	{ "request_timeout", CONF_TIME, CONF_GENERATION, POOL(request_timeout), 0, WEEK, NULL,
-	  "0s" },
+	{ "old_generation_max", CONF_COUNT, CONF_LIVE, POOL(old_generation_max), 1,
+	  CONF_MAX_WORKERS, NULL, NULL },
+	{ "max_requests_per_worker", CONF_COUNT, CONF_LIVE, POOL(max_requests_per_worker), 0,
+	  INT32_MAX, NULL, "0" },
+	{ "max_worker_age", CONF_TIME, CONF_LIVE, POOL(max_worker_age), 0, 52 * WEEK, NULL, "0s" },
+	{ "max_worker_memory", CONF_SIZE, CONF_GENERATION, POOL(max_worker_memory), 0,
+	  INT64_MAX / 2, NULL, "0" },
+	{ "request_timeout", CONF_TIME, CONF_LIVE, POOL(request_timeout), 0, WEEK, NULL, "0s" },
+	{ "slow_request", CONF_TIME, CONF_LIVE, POOL(slow_request), 0, WEEK, NULL, "0s" },
+	{ "max_queue_wait", CONF_TIME, CONF_LIVE, POOL(max_queue_wait), 0, DAY, NULL, "0s" },
 	{ "boot_timeout", CONF_TIME, CONF_LIVE, POOL(boot_timeout), 1000, 3600000, NULL, "30s" },
 	{ "graceful_timeout", CONF_TIME, CONF_LIVE, POOL(graceful_timeout), 0, DAY, NULL, NULL },
 	{ "user", CONF_STRING, CONF_GENERATION, POOL(user), NOTHING, NULL },
@@ -201,6 +212,8 @@ conf_set(void *base, const struct conf_option *o, const char *text, char **err)
 			*number = CONF_UNLIMITED;
 			return 0;
 		}
+		/* FALLTHROUGH */
+	case CONF_SIZE:
 		return conf_value_size(text, o->min, o->max, number, err);
 	}
 	return -1;
@@ -286,6 +299,35 @@ conf_add_pool(struct conf *conf, const char *name)
 	conf->pools = util_realloc(conf->pools, conf->npools + 1, sizeof(*conf->pools));
 	conf->pools[conf->npools++] = pool;
 	return pool;
+}
+
+static void
+copy_values(void *to, const void *from, const struct conf_section *section)
+{
+	for (size_t i = 0; i < section->n; i++) {
+		const struct conf_option *o = &section->options[i];
+
+		if (conf_option_is_list(o)) {
+			*conf_list_at(to, o) = util_list_copy(*conf_list_at(from, o));
+			if (*conf_list_at(from, o))
+				conf_set_empty(to, o);
+		} else if (conf_option_is_text(o)) {
+			*conf_text_at(to, o) = util_strdup(*conf_text_at(from, o));
+		}
+	}
+}
+
+struct conf_pool *
+conf_pool_copy(const struct conf_pool *pool)
+{
+	struct conf_pool *copy = util_calloc(1, sizeof(*copy));
+
+	*copy = *pool;
+	copy->name = util_strdup(pool->name);
+	copy_values(copy, pool, &conf_pool_section);
+	for (size_t i = 0; i < CONF_SERVICES; i++)
+		copy_values(copy, pool, &conf_service_sections[i]);
+	return copy;
 }
 
 struct conf_pool *

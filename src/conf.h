@@ -28,6 +28,7 @@ enum conf_type {
 	CONF_COUNT,
 	CONF_INTEGER, /* may be negative */
 	CONF_TIME,
+	CONF_SIZE,
 	CONF_BOOL,
 	CONF_MODE,   /* octal */
 	CONF_CHOICE, /* index into choices */
@@ -94,7 +95,10 @@ struct conf_pool {
 
 	int64_t workers; /* more than 0: a fixed pool, the next three equal it */
 	int64_t start_workers, min_spare_workers, max_spare_workers, max_workers;
-	int64_t spare_timeout, request_timeout, boot_timeout, graceful_timeout;
+	int64_t old_generation_max;
+	int64_t max_requests_per_worker, max_worker_age, max_worker_memory;
+	int64_t spare_timeout, boot_timeout, graceful_timeout;
+	int64_t request_timeout, slow_request, max_queue_wait;
 
 	char *user, *group;
 	char **supplementary_groups;
@@ -117,6 +121,7 @@ struct conf {
 
 	char *user, *group;
 	char *pid_file;
+	char *control_socket, *control_group;
 	char *log;
 	int64_t log_level;
 	int64_t max_workers;
@@ -149,6 +154,7 @@ int conf_log_level_from_name(const char *name);
 
 struct conf *conf_new(void);
 void conf_free(struct conf *conf);
+struct conf_pool *conf_pool_copy(const struct conf_pool *pool);
 struct conf_pool *conf_add_pool(struct conf *conf, const char *name);
 void conf_pool_free(struct conf_pool *pool);
 struct conf_pool *conf_find_pool(const struct conf *conf, const char *name);

@@ -145,6 +145,8 @@ inherit(struct conf_pool *pool, const struct conf *conf)
 			inherit_place(pool, conf, "group");
 		}
 	}
+	if (pool->old_generation_max == CONF_UNSET)
+		pool->old_generation_max = pool->max_workers;
 	if (pool->graceful_timeout == CONF_UNSET)
 		pool->graceful_timeout = conf->graceful_timeout;
 }

@@ -43,6 +43,11 @@ resolve_listen(struct generation *gen, char **err)
 		return fail_option(conf, "ipv6only",
 				   util_strdup("only for an IPv6 address, such as \"[::]:80\""),
 				   err);
+	if (conf->max_queue_wait > 0 && gen->address.sa.ss_family == AF_UNIX)
+		return fail_option(conf, "max_queue_wait",
+				   util_strdup("only for TCP: a Unix socket does not tell how long "
+					       "a connection has waited"),
+				   err);
 	if (conf->listen_owner && privs_user(conf->listen_owner, &o->owner, &why) < 0)
 		return fail_option(conf, "listen_owner", why, err);
 	if (conf->listen_group && privs_group(conf->listen_group, &o->group, &why) < 0)

@@ -52,17 +52,22 @@ fall_back_to_ipv4(struct address *a)
 }
 
 /*
- * Does anybody have this Unix socket?  Only a refused connection says that nobody has.
- * The kernel tells who called listen(2).
+ * Does anybody have this Unix socket?  If the kernel's table does not say so, only a
+ * refused connection says that nobody has; then the kernel tells who called listen(2).
  */
 static bool
 unix_is_live(const struct address *a, pid_t *owner)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool connected = connect(fd, (const struct sockaddr *)&a->sa, a->len) == 0;
-	bool live = connected || (errno != ECONNREFUSED && errno != ENOENT);
+	bool connected, live;
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
+	int fd;
+
+	if (a->path && netdiag_unix_listens(path_of(a), owner))
+		return true;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	connected = connect(fd, (const struct sockaddr *)&a->sa, a->len) == 0;
+	live = connected || (errno != ECONNREFUSED && errno != ENOENT);
 
 	if (connected && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
 		*owner = peer.pid;

@@ -22,20 +22,22 @@
 enum { EXIT_USAGE = 2, KERNEL_SIGSET_BYTES = 8, KERNEL_SIGACTION_BYTES = 64 };
 
 static const char usage_text[] =
-    "usage: preforkd [-f FILE] [-n] [-t] [-T] [-l LEVEL] [-p PIDFILE] [-V] [-h]\n"
+    "usage: preforkd [-f FILE] [-n] [-t] [-T] [-l LEVEL] [-p PIDFILE] [-s SOCKET] [-V] [-h]\n"
     "  -f FILE     configuration, default " PREFORKD_CONF "\n"
     "  -n          stay in the foreground and log to stderr\n"
     "  -t          check the configuration and exit\n"
     "  -T          print the configuration in force and exit\n"
     "  -l LEVEL    log level: error, warning, notice, info, debug\n"
     "  -p PIDFILE  write the process id there\n"
+    "  -s SOCKET   the control socket\n"
     "  -V          print the version\n"
     "  -h          print this help\n"
     "Signals: HUP reload, TERM stop now, QUIT stop gracefully, USR1 reopen logs,\n"
-    "TTIN and TTOU one worker more or less.  See preforkd(8), preforkd.conf(5).\n";
+    "TTIN and TTOU one worker more or less.  See preforkd(8), preforkctl(8),\n"
+    "preforkd.conf(5).\n";
 
 struct command_line {
-	const char *file, *pid_file;
+	const char *file, *pid_file, *control_socket;
 	bool foreground, check, dump;
 	int log_level;
 };
@@ -54,7 +56,7 @@ parse_command_line(int argc, char **argv, struct command_line *line)
 	int option;
 
 	*line = (struct command_line){ .file = PREFORKD_CONF, .log_level = -1 };
-	while ((option = getopt(argc, argv, "f:ntTl:p:Vh")) != -1) {
+	while ((option = getopt(argc, argv, "f:ntTl:p:s:Vh")) != -1) {
 		switch (option) {
 		case 'f':
 			line->file = optarg;
@@ -78,6 +80,9 @@ parse_command_line(int argc, char **argv, struct command_line *line)
 			break;
 		case 'p':
 			line->pid_file = optarg;
+			break;
+		case 's':
+			line->control_socket = optarg;
 			break;
 		case 'V':
 			puts(PACKAGE_STRING);
@@ -171,6 +176,7 @@ run(const struct command_line *line, char *file)
 	struct master_options options = {
 		.file = file,
 		.pid_file = absolute(line->pid_file),
+		.control_socket = absolute(line->control_socket),
 		.log_level = line->log_level,
 		.foreground = line->foreground,
 		.ready_fd = -1,

@@ -52,6 +52,7 @@ master_settle(void)
 {
 	master_reload_step();
 	free_gone_pools();
+	master_control_look();
 	if (master.state == MASTER_STOPPING && master.npools == 0)
 		event_base_loopbreak(master.base);
 }
@@ -126,12 +127,12 @@ tell_stopping(bool fast)
 		    (longest + STOP_RESERVE_MS) * 1000);
 }
 
-static void
-stop(bool fast, const char *signal_name)
+void
+master_stop(bool fast, const char *by)
 {
 	int64_t now = util_now_ms();
 
-	log_notice("stopping %s (%s)", fast ? "now" : "gracefully", signal_name);
+	log_notice("stopping %s (%s)", fast ? "now" : "gracefully", by);
 	tell_stopping(fast);
 	master_reload_cancel("told to stop");
 	master.state = MASTER_STOPPING;
@@ -139,25 +140,35 @@ stop(bool fast, const char *signal_name)
 		pool_stop(master.pools[i], fast, now);
 }
 
+int
+master_reopen_log(const char *by, char **err)
+{
+	if (log_reopen(err) < 0) {
+		log_error("%s; the old one stays open", *err);
+		return -1;
+	}
+	log_notice("log reopened (%s)", by);
+	return 0;
+}
+
 static void
 reopen_log(void)
 {
 	char *err = NULL;
 
-	if (log_reopen(&err) < 0) {
-		log_error("%s; the old one stays open", err);
-		free(err);
-		return;
-	}
-	log_notice("log reopened (SIGUSR1)");
+	master_reopen_log("SIGUSR1", &err);
+	free(err);
 }
 
 static void
 scale_all(int delta)
 {
-	for (size_t i = 0; i < master.npools; i++)
-		if (master.pools[i]->current)
-			pool_scale(master.pools[i], delta, util_now_ms());
+	for (size_t i = 0; i < master.npools; i++) {
+		struct pool *pool = master.pools[i];
+
+		if (pool->current && !pool_scale(pool, pool->extra + delta, util_now_ms()))
+			log_notice("pool %s: stays as it is, its limit is reached", pool->name);
+	}
 }
 
 /* Sessions whose worker was killed: who is left there becomes our child bit by bit. */
@@ -214,13 +225,13 @@ on_signal(evutil_socket_t sig, short what, void *arg)
 			master_reload_begin();
 		break;
 	case SIGTERM:
-		stop(true, "SIGTERM");
+		master_stop(true, "SIGTERM");
 		break;
 	case SIGINT:
-		stop(true, "SIGINT");
+		master_stop(true, "SIGINT");
 		break;
 	case SIGQUIT:
-		stop(master.state == MASTER_STOPPING, "SIGQUIT");
+		master_stop(master.state == MASTER_STOPPING, "SIGQUIT");
 		break;
 	case SIGUSR1:
 		reopen_log();
@@ -353,6 +364,7 @@ master_run(const struct master_options *options)
 	char *err = NULL;
 
 	master.options = *options;
+	master.started_ms = util_now_ms();
 	signal(SIGPIPE, SIG_IGN);
 	if (options->log_level >= 0)
 		log_set_level(options->log_level);
@@ -367,5 +379,6 @@ master_run(const struct master_options *options)
 	pidfile_remove(master.pid_fd, master.pid_file);
 	if (master.conf)
 		log_notice("stopped");
+	master_control_end();
 	return master.status;
 }

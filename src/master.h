@@ -8,11 +8,12 @@
 #include <stdbool.h>
 
 struct master_options {
-	const char *file;     /* absolute */
-	const char *pid_file; /* overrides the file's; NULL: the file's */
-	int log_level;        /* overrides the file's; -1: the file's */
-	bool foreground;      /* logs to stderr; a pid file only if one is asked for */
-	int ready_fd;         /* of child_daemonize(), or -1 */
+	const char *file;           /* absolute */
+	const char *pid_file;       /* overrides the file's; NULL: the file's */
+	const char *control_socket; /* the same */
+	int log_level;              /* overrides the file's; -1: the file's */
+	bool foreground;            /* logs to stderr; a pid file only if one is asked for */
+	int ready_fd;               /* of child_daemonize(), or -1 */
 };
 
 /* Runs until it is told to stop.  The exit status of the process. */

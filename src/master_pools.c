@@ -52,7 +52,9 @@ send_signal(pid_t pid, int sig)
 static int
 queue(const struct listener *listener)
 {
-	return netdiag_queue(listener->fd);
+	int limit;
+
+	return netdiag_queue(listener->fd, &limit);
 }
 
 static int

@@ -4,10 +4,12 @@
 #ifndef PREFORKD_MASTER_PRIVATE_H
 #define PREFORKD_MASTER_PRIVATE_H
 
+#include "control_proto.h"
 #include "master.h"
 #include "reload.h"
 
 #include <event2/event.h>
+#include <sys/socket.h>
 
 /* What the master keeps of each pool beside the pool itself. */
 struct master_pool {
@@ -21,6 +23,14 @@ enum master_state {
 	MASTER_STARTING, /* the first plan is on trial */
 	MASTER_RUNNING,
 	MASTER_STOPPING,
+};
+
+/* What became of the last reload, recycling or resuming. */
+struct master_outcome {
+	unsigned ticket; /* of master_reload_begin(); 0: there was none */
+	bool ok;
+	char *text;
+	int64_t at; /* 0 for the start, which is none */
 };
 
 struct master {
@@ -37,11 +47,18 @@ struct master {
 	struct pool **pools;
 	size_t npools;
 
+	int64_t started_ms;
+	unsigned generation; /* how many plans were committed */
+
 	/* The reload that is under way. */
 	struct reload_plan *plan;
-	int gate;          /* its workers wait for this end to close */
-	int log_fd;        /* its log, opened; -1: the log stays */
-	bool reload_again; /* another HUP came meanwhile */
+	unsigned ticket;       /* of the last one that began */
+	enum reload_kind kind; /* of that one */
+	struct master_outcome outcome;
+	struct listener *control_new; /* the plan's control socket, if it is another one */
+	int gate;                     /* its workers wait for this end to close */
+	int log_fd;                   /* its log, opened; -1: the log stays */
+	bool reload_again;            /* another HUP came meanwhile */
 
 	pid_t *sessions; /* of programs whose worker died, until all of them are gone */
 	size_t nsessions;
@@ -56,9 +73,42 @@ void master_pool_free(struct pool *pool);
 void master_look_all(bool starved_only);
 
 /* master_reload.c: from SIGHUP to done or refused. */
-void master_reload_begin(void);
+unsigned master_reload_begin(void); /* the ticket of its outcome */
+unsigned master_again_begin(enum reload_kind kind, struct pool *only);
 void master_reload_step(void);
 void master_reload_cancel(const char *why);
+
+/* master_control.c: the control socket. */
+bool master_control_is_open_at(const struct address *address);
+void master_control_adopt(struct listener *listener);
+void master_control_change(const struct listener_options *options);
+void master_control_close_socket(void);
+void master_control_look(void);
+void master_control_end(void);
+
+/* master_command.c: what is asked for there. */
+enum command_state { COMMAND_NONE, COMMAND_WAITS, COMMAND_DONE, COMMAND_FAILED };
+struct command_word;
+struct master_command {
+	enum command_state state;
+	char *text; /* the sentence for the end; owned */
+	struct control_request request;
+	const struct command_word *word;
+	bool begun;
+	unsigned ticket;
+	uint32_t pool_id;
+	pid_t pid;
+};
+
+/* The request is parsed already; records are written to out. */
+void master_command_begin(struct master_command *c, const struct ucred *peer, FILE *out);
+void master_command_look(struct master_command *c);
+void master_command_end(struct master_command *c);
+void master_command_free(struct master_command *c);
+
+/* master.c: what signals and commands have in common. */
+void master_stop(bool fast, const char *by);
+int master_reopen_log(const char *by, char **err);
 
 /* master.c: after anything that may have ended a trial, a pool, or the daemon. */
 void master_settle(void);

@@ -30,6 +30,8 @@ static void
 drop_plan(void)
 {
 	close_fd(&master.gate);
+	listener_release(master.control_new);
+	master.control_new = NULL;
 	if (master.log_fd != STDERR_FILENO)
 		close_fd(&master.log_fd);
 	master.log_fd = -1;
@@ -48,11 +50,27 @@ take_back_trials(void)
 
 		if (!pool || !on_trial(&master.plan->entries[i]))
 			continue;
-		if (pool->current)
+		if (pool->current || pool->parked)
 			pool_take_back(pool, now);
 		else
 			pool_stop(pool, true, now);
 	}
+}
+
+static const char *const kinds[] = {
+	[RELOAD_FILE] = "reload",
+	[RELOAD_RECYCLE] = "recycle",
+	[RELOAD_RESUME] = "resume",
+};
+
+/* For whoever waits for it; text is owned by the outcome then. */
+static void
+set_outcome(bool ok, char *text)
+{
+	free(master.outcome.text);
+	master.outcome = (struct master_outcome){
+		.ticket = master.ticket, .ok = ok, .text = text, .at = util_now_ms()
+	};
 }
 
 /* why: "FILE:LINE: text", or what a new worker did. */
@@ -64,8 +82,9 @@ refuse(const char *why)
 		master.status = 1;
 		master.state = MASTER_STOPPING;
 	} else {
-		log_error("reload refused, nothing was changed: %s", why);
-		notify_send("READY=1\nSTATUS=Reload refused: %.300s", why);
+		log_error("%s refused, nothing was changed: %s", kinds[master.kind], why);
+		notify_send("READY=1\nSTATUS=The %s was refused: %.300s", kinds[master.kind], why);
+		set_outcome(false, util_strdup(why));
 	}
 }
 
@@ -86,10 +105,11 @@ open_log(char **err)
 	const char *now = master.conf ? master.conf->log : NULL;
 	char *why = NULL;
 
-	if (master.options.foreground || (now && strcmp(now, master.plan->conf->log) == 0))
+	if (!master.plan->conf || master.options.foreground ||
+	    (now && strcmp(now, master.plan->conf->log) == 0))
 		return 0;
 	master.log_fd = log_target_open(&master.plan->log, &why);
-	return master.log_fd < 0 ? reload_fail_log(master.plan->conf, why, err) : 0;
+	return master.log_fd < 0 ? reload_fail_global(master.plan->conf, "log", why, err) : 0;
 }
 
 static void
@@ -98,6 +118,38 @@ adopt_log(void)
 	if (master.log_fd >= 0)
 		log_adopt(&master.plan->log, master.log_fd);
 	master.log_fd = -1;
+}
+
+/* The control socket, as the log: in the foreground only if somebody asks for it. */
+static int
+open_control(char **err)
+{
+	const struct conf *conf = master.plan->conf;
+	const char *path = master.options.control_socket;
+	struct address address;
+	char *why = NULL;
+
+	if (!conf || (!path && master.options.foreground &&
+		      !conf->set[conf_option_index(&conf_global_section, "control_socket")].file))
+		return 0;
+	if (!path)
+		path = conf->control_socket;
+	if (address_parse(path, &address, &why) < 0)
+		return reload_fail_global(conf, "control_socket", why, err);
+	if (master_control_is_open_at(&address))
+		return 0;
+	master.control_new = listener_open(&address, &master.plan->control, &why);
+	return master.control_new ? 0 : reload_fail_global(conf, "control_socket", why, err);
+}
+
+static void
+adopt_control(void)
+{
+	if (master.control_new)
+		master_control_adopt(master.control_new);
+	else
+		master_control_change(&master.plan->control);
+	master.control_new = NULL;
 }
 
 /* Each generation on trial gets the reading end of one pipe: its end of file is "go". */
@@ -138,34 +190,59 @@ start_trials(void)
 		if (!entry->pool)
 			return; /* the step after this sees that it is missing */
 		entry->gen = NULL;
+		gen->number = master.generation + 1;
 		pool_try(entry->pool, gen, now);
 	}
 }
 
-void
-master_reload_begin(void)
+/* A plan, or NULL with err, which is freed. */
+static unsigned
+begin(enum reload_kind kind, struct reload_plan *plan, char *err)
 {
-	char *err = NULL;
+	unsigned ticket = ++master.ticket;
 
-	if (master.plan) {
-		master.reload_again = true;
-		return;
-	}
-	master.reload_again = false;
-	if (master.state == MASTER_RUNNING)
-		notify_reloading();
-	master.plan = reload_plan(master.options.file, master.pools, master.npools, &err);
-	if (!master.plan || open_log(&err) < 0 || open_gates(&err) < 0) {
+	master.kind = kind;
+	master.plan = plan;
+	if (!plan || open_log(&err) < 0 || open_control(&err) < 0 || open_gates(&err) < 0) {
 		refuse(err);
 		drop_plan();
 		free(err);
-		return;
+		return ticket;
 	}
 	if (master.state == MASTER_STARTING)
 		adopt_log(); /* there is no other to go back to, and workers inherit it */
 	start_trials();
 	for (size_t i = 0; i < master.npools; i++)
 		pool_look(master.pools[i], util_now_ms());
+	return ticket;
+}
+
+unsigned
+master_reload_begin(void)
+{
+	struct reload_plan *plan;
+	char *err = NULL;
+
+	if (master.plan) {
+		master.reload_again = true;
+		return master.ticket + 1;
+	}
+	master.reload_again = false;
+	if (master.state == MASTER_RUNNING)
+		notify_reloading();
+	plan = reload_plan(master.options.file, master.pools, master.npools, &err);
+	return begin(RELOAD_FILE, plan, err);
+}
+
+unsigned
+master_again_begin(enum reload_kind kind, struct pool *only)
+{
+	struct reload_plan *plan;
+	char *err = NULL;
+
+	notify_reloading();
+	plan = reload_plan_again(kind, master.pools, master.npools, only, &err);
+	return begin(kind, plan, err);
 }
 
 /* ---- commit ---- */
@@ -197,7 +274,17 @@ in_plan(const struct pool *pool)
 static bool
 to_be_dropped(const struct pool *pool)
 {
-	return !in_plan(pool) && !pool->stopping;
+	return master.plan->kind == RELOAD_FILE && !in_plan(pool) && !pool->stopping;
+}
+
+/* The one pool of the plan serves again; frees what would be said of it else. */
+static char *
+resumed(char *outcome)
+{
+	const struct pool *pool = master.plan->entries[0].pool;
+
+	free(outcome);
+	return util_format("pool %s serves again on %s", pool->name, pool->trial->listener->name);
 }
 
 /* What the plan, which is about to be committed, means for each pool. */
@@ -209,6 +296,7 @@ outcome_of_plan(void)
 		[RELOAD_RESIZE] = "changed in place",
 		[RELOAD_REPLACE] = "replaced the workers of",
 		[RELOAD_NEW] = "new",
+		[RELOAD_PARKED] = "still drained",
 	};
 	char *outcome = util_strdup("");
 	bool begun;
@@ -220,6 +308,8 @@ outcome_of_plan(void)
 				add_name(&outcome, &begun, words[action],
 					 master.plan->entries[i].pool->name);
 	}
+	if (master.plan->kind == RELOAD_RESUME)
+		return resumed(outcome);
 	begun = false;
 	for (size_t i = 0; i < master.npools; i++)
 		if (to_be_dropped(master.pools[i]))
@@ -239,7 +329,15 @@ commit_entry(struct reload_entry *entry, int64_t now)
 			log_notice("pool %s: listening on %s", pool->name, gen->listener->name);
 		else
 			listener_change(gen->listener, &gen->listen);
+		if (master.plan->kind == RELOAD_FILE)
+			pool->extra = 0;
 		pool_commit(pool, now);
+		return;
+	}
+	if (entry->action == RELOAD_PARKED) {
+		conf_pool_free(pool->parked);
+		pool->parked = entry->gen->conf;
+		entry->gen->conf = NULL;
 		return;
 	}
 	listener_change(pool->current->listener, &entry->gen->listen);
@@ -248,31 +346,46 @@ commit_entry(struct reload_entry *entry, int64_t now)
 	entry->gen->conf = NULL;
 }
 
+/* What the file says of the daemon as a whole. */
+static void
+commit_daemon(struct conf *conf)
+{
+	struct conf *old = master.conf;
+
+	adopt_log();
+	adopt_control();
+	if (master.options.log_level < 0)
+		log_set_level(conf_log_level(conf));
+	if (old && strcmp(old->pid_file, conf->pid_file) != 0)
+		log_warn("pid_file takes effect at the next start");
+	master.conf = conf;
+	conf_free(old);
+}
+
 static void
 commit(void)
 {
 	int64_t now = util_now_ms();
 	bool first = master.state == MASTER_STARTING;
-	struct conf *old = master.conf;
 	char *outcome = outcome_of_plan();
 
 	close_fd(&master.gate);
-	adopt_log();
-	if (master.options.log_level < 0)
-		log_set_level(conf_log_level(master.plan->conf));
-	if (old && strcmp(old->pid_file, master.plan->conf->pid_file) != 0)
-		log_warn("pid_file takes effect at the next start");
-	master.conf = master.plan->conf;
+	master.generation++;
+	if (master.plan->conf)
+		commit_daemon(master.plan->conf);
+	master.plan->conf = NULL;
 	for (size_t i = 0; i < master.plan->n; i++)
 		commit_entry(&master.plan->entries[i], now);
 	for (size_t i = 0; i < master.npools; i++)
 		if (to_be_dropped(master.pools[i]))
 			pool_stop(master.pools[i], false, now);
-	if (!first)
-		log_notice("reload done: %s", outcome);
+	if (!first) {
+		char *text = util_format("%s done: %s", kinds[master.kind], outcome);
+
+		log_notice("%s", text);
+		set_outcome(true, text);
+	}
 	free(outcome);
-	master.plan->conf = NULL;
-	conf_free(old);
 	drop_plan();
 	master_look_all(false);
 	if (first)
@@ -316,6 +429,7 @@ void
 master_reload_step(void)
 {
 	while (master.plan && decide()) {
+		master_control_look();
 		if (!master.reload_again || master.state != MASTER_RUNNING)
 			return;
 		master_reload_begin();

@@ -15,19 +15,20 @@
 #include <unistd.h>
 
 static int
-tcp_queue(int fd)
+tcp_queue(int fd, int *limit)
 {
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
 		return -1;
+	*limit = (int)info.tcpi_sacked;
 	return (int)info.tcpi_unacked;
 }
 
 /* The UNIX_DIAG_RQLEN attribute of one answer: for a listener, its queue. */
 static int
-queue_of_answer(const struct nlmsghdr *header, size_t len)
+queue_of_answer(const struct nlmsghdr *header, size_t len, int *limit)
 {
 	const struct unix_diag_msg *msg = (const void *)((const char *)header + NLMSG_HDRLEN);
 	size_t at = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(*msg));
@@ -40,8 +41,10 @@ queue_of_answer(const struct nlmsghdr *header, size_t len)
 		    (const void *)((const char *)attr + NLA_HDRLEN);
 
 		if (attr->nla_type == UNIX_DIAG_RQLEN &&
-		    attr->nla_len >= NLA_HDRLEN + sizeof(*rqlen))
+		    attr->nla_len >= NLA_HDRLEN + sizeof(*rqlen)) {
+			*limit = (int)rqlen->udiag_wqueue;
 			return (int)rqlen->udiag_rqueue;
+		}
 		if (attr->nla_len < NLA_HDRLEN)
 			return -1;
 		at += NLA_ALIGN(attr->nla_len);
@@ -50,7 +53,7 @@ queue_of_answer(const struct nlmsghdr *header, size_t len)
 }
 
 static int
-unix_queue(int fd)
+unix_queue(int fd, int *limit)
 {
 	struct {
 		struct nlmsghdr header;
@@ -81,18 +84,18 @@ unix_queue(int fd)
 	close(netlink);
 	if (n < (ssize_t)sizeof(struct nlmsghdr))
 		return -1;
-	return queue_of_answer((struct nlmsghdr *)answer, (size_t)n);
+	return queue_of_answer((struct nlmsghdr *)answer, (size_t)n, limit);
 }
 
 int
-netdiag_queue(int listen_fd)
+netdiag_queue(int listen_fd, int *limit)
 {
 	int family = 0;
 	socklen_t len = sizeof(family);
 
 	if (getsockopt(listen_fd, SOL_SOCKET, SO_DOMAIN, &family, &len) < 0)
 		return -1;
-	return family == AF_UNIX ? unix_queue(listen_fd) : tcp_queue(listen_fd);
+	return family == AF_UNIX ? unix_queue(listen_fd, limit) : tcp_queue(listen_fd, limit);
 }
 
 static in_port_t
@@ -171,17 +174,14 @@ has_socket(const char *pid, const char *wanted)
 	return found;
 }
 
-pid_t
-netdiag_owner(const struct sockaddr_storage *sa)
+static pid_t
+owner_of_inode(unsigned long inode)
 {
-	unsigned long inode = 0;
 	struct dirent *entry;
 	char wanted[64];
 	pid_t pid = 0;
 	DIR *dir;
 
-	if (count_sockets(port_of(sa), TCP_LISTEN, &inode) == 0)
-		return 0;
 	snprintf(wanted, sizeof(wanted), "socket:[%lu]", inode);
 	dir = opendir("/proc");
 	while (dir && pid == 0 && (entry = readdir(dir)))
@@ -190,6 +190,41 @@ netdiag_owner(const struct sockaddr_storage *sa)
 	if (dir)
 		closedir(dir);
 	return pid;
+}
+
+pid_t
+netdiag_owner(const struct sockaddr_storage *sa)
+{
+	unsigned long inode = 0;
+
+	if (count_sockets(port_of(sa), TCP_LISTEN, &inode) == 0)
+		return 0;
+	return owner_of_inode(inode);
+}
+
+bool
+netdiag_unix_listens(const char *path, pid_t *owner)
+{
+	enum { ACCEPTS_CONNECTIONS = 0x10000 };
+	FILE *in = fopen("/proc/net/unix", "re");
+	bool found = false;
+	char line[512];
+
+	while (in && !found && fgets(line, sizeof(line), in)) {
+		unsigned flags;
+		unsigned long inode;
+		int at = 0;
+
+		line[strcspn(line, "\n")] = '\0';
+		if (sscanf(line, "%*s %*s %*s %x %*s %*s %lu %n", &flags, &inode, &at) != 2 ||
+		    at == 0 || !(flags & ACCEPTS_CONNECTIONS) || strcmp(line + at, path) != 0)
+			continue;
+		found = true;
+		*owner = owner_of_inode(inode);
+	}
+	if (in)
+		fclose(in);
+	return found;
 }
 
 void

@@ -8,6 +8,8 @@
 #define UNPROVEN_MAX 10
 
 #define PROVEN_MS         1000
+#define AT_LIMIT_ARM_MS   250
+#define SATURATED_LOOK_MS 1000
 #define BACKOFF_FIRST_MS  1000
 #define BACKOFF_MAX_MS    30000
 #define FORK_RETRY_MS     100
@@ -105,12 +107,59 @@ surplus(const struct policy_limits *l, const struct policy_census *c, struct pol
 	return goes;
 }
 
+/*
+ * Nothing can be started, but whether connections wait must be seen.  A pool that is
+ * hard at work touches its limit all the time: what would tell is armed again only
+ * after a while, so that it costs no more than a few looks a second.
+ */
+static void
+watch_limit(const struct policy_census *c, struct policy_state *state, int64_t now,
+	    struct policy_plan *plan)
+{
+	int64_t arm_at = state->armed_at + AT_LIMIT_ARM_MS;
+
+	if (plan->saturated) {
+		look_again(plan, now + SATURATED_LOOK_MS);
+		return;
+	}
+	if (state->armed_at != 0 && now != state->armed_at && now < arm_at) {
+		look_again(plan, arm_at);
+		return;
+	}
+	state->armed_at = now;
+	if (c->idle > 0)
+		plan->ring_below = 1;
+	else if (c->starting + plan->start == 0)
+		plan->watch = true;
+}
+
+bool
+policy_wants_more(const struct policy_limits *limits, const struct policy_census *census)
+{
+	return deficit(limits, census) > 0;
+}
+
+int
+policy_due_max(int total)
+{
+	return total < 20 ? 1 : total / 10;
+}
+
+int
+policy_due_leave(const struct policy_limits *limits, const struct policy_census *census, int due)
+{
+	struct policy_census ready = *census;
+
+	ready.starting = 0;
+	return at_least_0(due - deficit(limits, &ready));
+}
+
 void
 policy_look(const struct policy_limits *l, const struct policy_census *c,
 	    struct policy_state *state, int64_t now, struct policy_plan *plan)
 {
 	int total = c->starting + c->idle + c->busy, missing = deficit(l, c), after;
-	bool can_grow;
+	bool can_grow, at_limit;
 
 	*plan = (struct policy_plan){ .ring_above = INT_MAX };
 	if (total > l->max) {
@@ -132,7 +181,10 @@ policy_look(const struct policy_limits *l, const struct policy_census *c,
 	plan->watch = can_grow && c->idle + c->starting + plan->start == 0;
 	plan->starved |= !l->fixed && after < l->max && c->room <= plan->start &&
 			 c->idle + c->starting + plan->start == 0;
-	plan->saturated = after >= l->max && c->idle + c->starting == 0 && c->queue > 0;
+	at_limit = after >= l->max || c->room <= plan->start;
+	plan->saturated = at_limit && c->idle + c->starting + plan->start == 0 && c->queue > 0;
+	if (at_limit && c->starting + plan->start == 0 && c->idle + c->busy > 0)
+		watch_limit(c, state, now, plan);
 }
 
 void

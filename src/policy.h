@@ -20,7 +20,7 @@ struct policy_census {
 	int starting, idle, busy;
 	int queue; /* connections that wait to be accepted; 0 if unknown */
 	int low;   /* the smallest number of idle ones since the last plan with reset_low */
-	int room;  /* how many more the limit over all pools allows */
+	int room;  /* how many more the limits over all pools and generations allow */
 };
 
 /* What the policy remembers between two looks.  All zero at first. */
@@ -33,6 +33,7 @@ struct policy_state {
 	int64_t next_try;    /* no fork before; 0: at once */
 	int fork_failures;   /* fork(2) itself, in a row */
 	int64_t surplus_end; /* when what was surplus all the time goes; 0: no surplus */
+	int64_t armed_at;    /* at the limit: when the bell or the watch was last armed */
 };
 
 struct policy_plan {
@@ -40,7 +41,7 @@ struct policy_plan {
 	int64_t look_at; /* look again then at the latest; 0: only when something happens */
 	int ring_below, ring_above; /* see scoreboard_set_bell() */
 	bool watch;     /* nobody would accept: the master must watch the listen socket */
-	bool starved;   /* wants workers that the limit over all pools forbids */
+	bool starved;   /* wants workers that there is no room for */
 	bool saturated; /* all that are allowed are busy, and connections wait */
 	bool reset_low;
 };
@@ -55,6 +56,18 @@ enum policy_death {
 	POLICY_FROM_OUTSIDE, /* the same, but somebody killed it: that says nothing */
 	POLICY_OF_USE,
 };
+
+/*
+ * Workers that are due for replacement are not in the census.  How many of a pool of so
+ * many may be due at once; and how many of those can leave now, because the others, as
+ * far as they are ready, are enough without them.
+ */
+/* Does it lack workers, whatever hinders it to start them? */
+bool policy_wants_more(const struct policy_limits *limits, const struct policy_census *census);
+
+int policy_due_max(int total);
+int policy_due_leave(const struct policy_limits *limits, const struct policy_census *census,
+		     int due);
 
 /* What happened since.  forked: when the one that died was made. */
 void policy_ready(struct policy_state *state, int64_t now);

@@ -1,6 +1,8 @@
 #include "pool.h"
 
+#include "pool_limits.h"
 #include "pool_old.h"
+#include "pool_size.h"
 #include "pool_slots.h"
 
 #include <errno.h>
@@ -9,8 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RECOUNT_MS  50
-#define FULL_LOG_MS 60000
+#define RECOUNT_MS 50
 
 struct pool *
 pool_new(const char *name, const struct pool_ops *ops)
@@ -53,6 +54,8 @@ pool_free(struct pool *pool)
 	generation_free(pool->trial);
 	free_generations(pool->old);
 	scoreboard_free(pool->scoreboard, CONF_MAX_WORKERS);
+	conf_pool_free(pool->parked);
+	free(pool->last_failure);
 	free(pool->trial_error);
 	free(pool->slots);
 	free(pool->title);
@@ -60,119 +63,44 @@ pool_free(struct pool *pool)
 	free(pool);
 }
 
-static void
-limits_of(const struct pool *pool, struct policy_limits *l)
+unsigned
+pool_processes(const struct pool *pool)
 {
-	const struct conf_pool *conf = pool->current->conf;
-	int max = (int)conf->max_workers, extra = pool->extra;
-
-	l->fixed = conf->workers > 0;
-	l->spare_timeout = conf->spare_timeout;
-	l->max = l->fixed ? max + extra : max;
-	l->min_spare = l->fixed ? 0 : (int)conf->min_spare_workers + extra;
-	l->max_spare = l->fixed ? l->max : (int)conf->max_spare_workers + extra;
-}
-
-/* The workers of the current generation, by their slots and the scoreboard. */
-static void
-take_census(struct pool *pool, struct policy_census *c)
-{
-	memset(c, 0, sizeof(*c));
-	for (size_t i = 0; i < pool->nslots; i++) {
-		const struct slot *slot = &pool->slots[i];
-		enum activity activity;
-
-		if (slot->gen != pool->current ||
-		    (slot->state != SLOT_STARTING && slot->state != SLOT_RUNNING))
-			continue;
-		activity = scoreboard_activity(pool->scoreboard, i, slot->pid);
-		/*
-		 * One that is changing counts as idle: if it goes busy, it rings after this
-		 * look; if it goes idle, to count it as busy would start one too many.
-		 */
-		if (slot->state == SLOT_STARTING || activity == ACTIVITY_HELD)
-			c->starting++;
-		else if (activity == ACTIVITY_IDLE || activity == ACTIVITY_CHANGING)
-			c->idle++;
-		else
-			c->busy++;
-	}
-	c->queue = pool->ops->queue(pool->current->listener);
-	if (c->queue < 0)
-		c->queue = 0;
-	c->low = scoreboard_low(pool->scoreboard);
-	c->room = pool->ops->room();
+	return pool->counts[SLOT_STARTING] + pool->counts[SLOT_RUNNING] +
+	       pool->counts[SLOT_DRAINING] + pool->counts[SLOT_KILLED];
 }
 
 static void
-log_full(struct pool *pool, const struct policy_plan *plan, const struct policy_census *c)
+try_failed(struct pool *pool, char *why)
 {
-	unsigned held_back;
-
-	if (plan->saturated && log_limit_pass(&pool->full_limit, FULL_LOG_MS, &held_back))
-		log_warn("pool %s: all %d workers are busy and %d connections wait: raise "
-			 "%s if the machine can bear it",
-			 pool->name, c->busy, c->queue,
-			 pool->current->conf->workers > 0 ? "workers" : "max_workers");
-	if (plan->starved && log_limit_pass(&pool->room_limit, FULL_LOG_MS, &held_back))
-		log_warn("pool %s: needs more workers, but the global max_workers is reached",
-			 pool->name);
+	if (pool->trial_error)
+		free(why);
+	else
+		pool->trial_error = why;
 }
 
+/*
+ * Forks what the trial still lacks.  Old workers that have places beside max_workers are
+ * waited for: they have a time limit of their own.
+ */
 static void
-start_workers(struct pool *pool, int n, int64_t now)
+try_more(struct pool *pool, int64_t now)
 {
-	while (n-- > 0 && pool_slots_spawn(pool, pool->current, SLOT_STARTING, now) == 0)
-		;
-}
+	const struct conf_pool *conf = pool->trial->conf;
 
-/* Idle workers go first; busy ones only when a limit was lowered. */
-static void
-retire_workers(struct pool *pool, int n, int64_t now)
-{
-	for (int pass = 0; pass < 2 && n > 0; pass++)
-		for (size_t i = pool->nslots; i-- > 0 && n > 0;) {
-			struct slot *slot = &pool->slots[i];
-			bool idle =
-			    scoreboard_activity(pool->scoreboard, i, slot->pid) == ACTIVITY_IDLE;
-
-			if (slot->gen != pool->current || slot->state != SLOT_RUNNING ||
-			    (pass == 0 && !idle))
-				continue;
-			pool_slots_drain(pool, slot, now);
-			n--;
+	while (!pool->trial_error && pool->trial->workers < pool->trial_workers) {
+		if (pool->old && pool_size_places(pool, conf->max_workers, conf) <= 0) {
+			if (!pool->trial_waits)
+				log_notice("pool %s: old workers still serve: new ones wait for "
+					   "their places (old_generation_max)",
+					   pool->name);
+			pool->trial_waits = true;
+			return;
 		}
-}
-
-/* Returns false if the bell came to ring for more than the census has seen: look again. */
-static bool
-size_pool(struct pool *pool, int64_t now, int64_t *look_at)
-{
-	static const struct policy_plan none = { .ring_above = INT_MAX };
-	struct scoreboard *sb = pool->scoreboard;
-	int below = sb->ring_below, above = sb->ring_above;
-	struct policy_limits limits;
-	struct policy_census census;
-	struct policy_plan plan = none;
-
-	limits_of(pool, &limits);
-	take_census(pool, &census);
-	policy_look(&limits, &census, &pool->policy, now, &plan);
-	log_full(pool, &plan, &census);
-	log_debug("pool %s: %d starting, %d idle (%d by count), %d busy, %d queued: start %d, "
-		  "retire %d",
-		  pool->name, census.starting, census.idle, scoreboard_idle(sb), census.busy,
-		  census.queue, plan.start, plan.retire);
-	start_workers(pool, plan.start, now);
-	retire_workers(pool, plan.retire, now);
-	if (plan.reset_low)
-		scoreboard_reset_low(sb);
-	scoreboard_set_bell(sb, plan.ring_below, plan.ring_above);
-	pool->starved = plan.starved;
-	pool->ops->watch(pool, plan.watch);
-	pool_slots_earliest(look_at, plan.look_at);
-	pool_slots_earliest(look_at, pool->policy.next_try > now ? pool->policy.next_try : 0);
-	return plan.ring_below <= below && plan.ring_above >= above;
+		if (pool_slots_spawn(pool, pool->trial, SLOT_STARTING, now) < 0)
+			try_failed(pool, util_format("pool %s: cannot fork a worker: %s",
+						     pool->name, strerror(errno)));
+	}
 }
 
 void
@@ -184,9 +112,16 @@ pool_look(struct pool *pool, int64_t now)
 	pool_slots_sync(pool, now);
 	if (!scoreboard_correct(pool->scoreboard, pool->nslots, pool_slots_alive, pool))
 		pool_slots_earliest(&look_at, now + RECOUNT_MS);
-	if (pool->current && !pool->stopping && !size_pool(pool, now, &look_at))
-		size_pool(pool, now, &look_at);
+	if (pool->current && !pool->stopping && !pool_size(pool, now, &look_at))
+		pool_size(pool, now, &look_at);
+	if (pool->trial)
+		try_more(pool, now);
+	pool_limits_look(pool, now, &look_at);
 	pool_old_sweep(pool, now, &look_at);
+	if (pool->parked && !pool->drained && !pool->old) {
+		pool->drained = true;
+		log_notice("pool %s: drained", pool->name);
+	}
 	pool_slots_earliest(&look_at, pool_slots_next(pool, now));
 	pool->ops->wake_at(pool, look_at);
 }
@@ -199,13 +134,15 @@ pool_active(const struct pool *pool)
 
 /* ---- reload ---- */
 
+/* What workers that run must know of options that change in place. */
 static void
-try_failed(struct pool *pool, char *why)
+give_orders(struct pool *pool)
 {
-	if (pool->trial_error)
-		free(why);
-	else
-		pool->trial_error = why;
+	const struct conf_pool *conf = pool->current->conf;
+
+	atomic_store(&pool->scoreboard->max_requests, (uint32_t)conf->max_requests_per_worker);
+	atomic_store(&pool->scoreboard->max_queue_wait_ms, conf->max_queue_wait);
+	pool_limits_changed(pool);
 }
 
 /* As many as could take over what the old ones do now, and what is asked for at a start. */
@@ -213,16 +150,17 @@ static unsigned
 workers_to_try(struct pool *pool, const struct conf_pool *conf)
 {
 	struct policy_census c = { 0 };
-	int64_t n = conf->start_workers;
+	int64_t n = conf->start_workers + (conf->workers > 0 ? pool->extra : 0);
 
 	if (pool->current) {
-		take_census(pool, &c);
+		pool_size_census(pool, &c);
 		if (conf->workers == CONF_UNSET && c.busy + conf->min_spare_workers > n)
 			n = c.busy + conf->min_spare_workers;
 		if (n == 0)
 			n = 1; /* what replaces something that works must have been seen to start */
 	}
-	return (unsigned)(n < conf->max_workers ? n : conf->max_workers);
+	n = util_min(n, conf->max_workers + (conf->workers > 0 ? util_max(pool->extra, 0) : 0));
+	return (unsigned)(pool->current ? util_min(n, conf->old_generation_max) : n);
 }
 
 void
@@ -232,13 +170,9 @@ pool_try(struct pool *pool, struct generation *gen, int64_t now)
 	gen->phase = GENERATION_TRIAL;
 	free(pool->trial_error);
 	pool->trial_error = NULL;
+	pool->trial_waits = false;
 	pool->trial_workers = workers_to_try(pool, gen->conf);
-	for (unsigned i = 0; i < pool->trial_workers; i++)
-		if (pool_slots_spawn(pool, gen, SLOT_STARTING, now) < 0) {
-			try_failed(pool, util_format("pool %s: cannot fork a worker: %s",
-						     pool->name, strerror(errno)));
-			return;
-		}
+	try_more(pool, now);
 }
 
 enum pool_try
@@ -266,7 +200,9 @@ pool_commit(struct pool *pool, int64_t now)
 	pool->current->gate = -1;
 	policy_forgive(&pool->policy);
 	policy_ready(&pool->policy, now);
-	pool->extra = 0;
+	conf_pool_free(pool->parked);
+	pool->parked = NULL;
+	give_orders(pool);
 	if (before)
 		pool_old_add(pool, before, pool_old_phase(before), now);
 	pool_look(pool, now);
@@ -294,30 +230,80 @@ pool_resize(struct pool *pool, struct conf_pool *conf)
 	pool->current->conf = conf;
 	pool->extra = 0;
 	policy_forgive(&pool->policy);
+	give_orders(pool);
+}
+
+int
+pool_base(const struct pool *pool)
+{
+	const struct conf_pool *conf = pool->current->conf;
+
+	return (int)(conf->workers > 0 ? conf->workers : conf->min_spare_workers);
+}
+
+bool
+pool_scale(struct pool *pool, int extra, int64_t now)
+{
+	const struct conf_pool *conf = pool->current->conf;
+	bool fixed = conf->workers > 0;
+	int64_t high = fixed ? conf->workers : conf->max_spare_workers;
+	int fewer = pool->extra - extra;
+
+	if (pool_base(pool) + extra < (fixed ? 1 : 0) ||
+	    high + extra > (fixed ? CONF_MAX_WORKERS : conf->max_workers))
+		return false;
+	pool->extra = extra;
+	if (fewer > 0 && !fixed) {
+		struct policy_census c;
+
+		pool_size_census(pool, &c);
+		pool_size_retire(pool, (int)util_min(fewer, c.idle - pool_base(pool) - extra), now);
+	}
+	pool_look(pool, now);
+	return true;
+}
+
+bool
+pool_is_draining(const struct pool *pool)
+{
+	for (size_t i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].gen == pool->current && pool->slots[i].state >= SLOT_DRAINING)
+			return true;
+	return false;
+}
+
+bool
+pool_has_worker(const struct pool *pool, pid_t pid)
+{
+	return pool_slots_find(pool, pid) != NULL;
+}
+
+bool
+pool_end_worker(struct pool *pool, pid_t pid, bool fast, int64_t now)
+{
+	struct slot *slot = pool_slots_find(pool, pid);
+
+	if (!slot)
+		return false;
+	if (fast)
+		pool_slots_end(pool, slot, now);
+	else
+		pool_slots_drain(pool, slot, now);
+	pool_look(pool, now);
+	return true;
 }
 
 void
-pool_scale(struct pool *pool, int delta, int64_t now)
+pool_park(struct pool *pool, int64_t now)
 {
-	const struct conf_pool *conf = pool->current->conf;
-	int extra = pool->extra + delta;
-	bool fixed = conf->workers > 0;
-	int64_t low = fixed ? conf->workers : conf->min_spare_workers;
-	int64_t high = fixed ? conf->workers : conf->max_spare_workers;
+	struct generation *gen = pool->current;
 
-	if (low + extra < (fixed ? 1 : 0) ||
-	    high + extra > (fixed ? CONF_MAX_WORKERS : conf->max_workers)) {
-		log_notice("pool %s: stays as it is, its limit is reached", pool->name);
-		return;
-	}
-	pool->extra = extra;
-	if (delta < 0 && !fixed) {
-		struct policy_census c;
-
-		take_census(pool, &c);
-		if (c.idle > conf->min_spare_workers + extra)
-			retire_workers(pool, 1, now);
-	}
+	pool->parked = conf_pool_copy(gen->conf);
+	pool->drained = false;
+	pool->current = NULL;
+	pool->starved = false;
+	pool->ops->watch(pool, false);
+	pool_old_add(pool, gen, pool_old_phase(gen), now);
 	pool_look(pool, now);
 }
 

@@ -12,6 +12,7 @@
 
 #include "generation.h"
 #include "policy.h"
+#include "saturation.h"
 
 #include <sys/types.h>
 
@@ -31,6 +32,10 @@ struct slot {
 	int64_t forked, since; /* since: of the state */
 	enum policy_step step; /* DRAINING: the last rung of the ladder that it got */
 	bool retired;          /* DRAINING: it does not accept any more */
+	enum worker_due due;   /* chosen to be replaced: counts in no census any more */
+	/* By the number of the request that it was for; 0: none yet. */
+	uint64_t told_slow, expired;
+	int64_t expired_at;
 };
 
 struct pool;
@@ -60,16 +65,26 @@ struct pool {
 
 	struct generation *current, *trial, *old; /* old: a list */
 	unsigned trial_workers;                   /* how many must get ready */
+	bool trial_waits;                         /* for places that old workers have */
 	char *trial_error;                        /* why it will not be */
 
 	struct policy_state policy;
-	int extra;     /* by TTIN and TTOU, until the next reload */
-	bool stopping; /* no workers are made but to empty a queue */
-	bool fast;     /* and none may finish its connection */
-	bool starved;  /* wants workers when there is room again */
+	int extra;                /* by TTIN and TTOU, until the next reload */
+	bool stopping;            /* no workers are made but to empty a queue */
+	bool fast;                /* and none may finish its connection */
+	bool starved;             /* wants workers when there is room again */
+	bool settled;             /* has the workers that it wants, as far as limits allow */
+	bool drained;             /* parked, and its last worker has gone */
+	struct conf_pool *parked; /* drained by an operator: what it will be when it resumes */
 
-	uint64_t accepted, crashes; /* of workers that are gone */
-	struct log_limit death_limit, fork_limit, full_limit, room_limit;
+	int64_t limits_at; /* when the next time limit of a request ends; 0: nobody is busy */
+	struct saturation saturation;
+
+	uint64_t accepted;          /* by workers that are gone */
+	uint64_t crashes, respawns; /* deaths that nobody asked for; workers made for those */
+	unsigned owed;              /* of respawns */
+	char *last_failure;         /* how the last of them died, or why fork(2) failed */
+	struct log_limit death_limit, fork_limit, room_limit;
 };
 
 struct pool *pool_new(const char *name, const struct pool_ops *ops);
@@ -98,8 +113,28 @@ void pool_take_back(struct pool *pool, int64_t now);
 /* The same generation with other sizes and times: conf replaces the present one. */
 void pool_resize(struct pool *pool, struct conf_pool *conf);
 
-/* One worker more or less; for good until the next reload. */
-void pool_scale(struct pool *pool, int delta, int64_t now);
+/*
+ * So many workers more than the configuration says (a fixed pool), or spare ones; until
+ * the next reload.  false: a limit forbids it.
+ */
+bool pool_scale(struct pool *pool, int extra, int64_t now);
+
+/* What extra counts from: workers, or min_spare_workers. */
+int pool_base(const struct pool *pool);
+
+/*
+ * Takes a pool out of service, in order: no new connections, and its workers leave.  It
+ * keeps its name and configuration, and comes back by pool_try() and pool_commit().
+ */
+void pool_park(struct pool *pool, int64_t now);
+
+/* Ends one worker, in order or at once.  false: it is none of this pool. */
+bool pool_end_worker(struct pool *pool, pid_t pid, bool fast, int64_t now);
+bool pool_is_draining(const struct pool *pool); /* a worker of the current generation leaves */
+bool pool_has_worker(const struct pool *pool, pid_t pid);
+
+/* All processes of the pool, those on their way out included. */
+unsigned pool_processes(const struct pool *pool);
 
 /* No more: gracefully, or at once.  The second may follow the first. */
 void pool_stop(struct pool *pool, bool fast, int64_t now);

@@ -1,5 +1,6 @@
 #include "pool_slots.h"
 
+#include "procinfo.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -39,11 +40,19 @@ free_slot(struct pool *pool)
 }
 
 static void
+set_last_failure(struct pool *pool, char *text)
+{
+	free(pool->last_failure);
+	pool->last_failure = text;
+}
+
+static void
 note_fork_failure(struct pool *pool, int error, int64_t now)
 {
 	unsigned held_back;
 
 	policy_fork_failed(&pool->policy, now);
+	set_last_failure(pool, util_format("fork: %s", strerror(error)));
 	if (log_limit_pass(&pool->fork_limit, FORK_LOG_MS, &held_back))
 		log_error("pool %s: cannot fork a worker: %s; %u run, and it will be tried again%s "
 			  "(%u more like this)",
@@ -79,7 +88,13 @@ pool_slots_spawn(struct pool *pool, struct generation *gen, enum slot_state stat
 	slot->forked = now;
 	slot->step = POLICY_STEP_DRAIN;
 	slot->retired = false;
+	slot->due = DUE_NOT;
+	slot->told_slow = slot->expired = 0;
 	gen->workers++;
+	if (pool->owed > 0 && gen == pool->current) {
+		pool->owed--;
+		pool->respawns++;
+	}
 	set_state(pool, slot, state, now);
 	return 0;
 }
@@ -92,8 +107,8 @@ pool_slots_alive(const void *arg, size_t slot)
 	return pool->slots[slot].state != SLOT_FREE;
 }
 
-static void
-kill_slot(struct pool *pool, struct slot *slot, int64_t now)
+void
+pool_slots_kill(struct pool *pool, struct slot *slot, int64_t now)
 {
 	pool->ops->signal(slot->pid, SIGKILL);
 	set_state(pool, slot, SLOT_KILLED, now);
@@ -117,7 +132,7 @@ sync_starting(struct pool *pool, size_t i, int64_t now)
 	} else if (now >= late_at(slot)) {
 		log_warn("pool %s: worker %d is not ready within boot_timeout: KILL", pool->name,
 			 (int)slot->pid);
-		kill_slot(pool, slot, now);
+		pool_slots_kill(pool, slot, now);
 	}
 }
 
@@ -179,7 +194,7 @@ step_down(struct pool *pool, struct slot *slot, int64_t now)
 			 step == POLICY_STEP_TERM ? "TERM" : "KILL");
 		slot->step = step;
 		if (step == POLICY_STEP_KILL) {
-			kill_slot(pool, slot, now);
+			pool_slots_kill(pool, slot, now);
 			return 0;
 		}
 		pool->ops->signal(slot->pid, SIGTERM);
@@ -211,20 +226,27 @@ pool_slots_next(struct pool *pool, int64_t now)
 }
 
 static void
-describe_end(int status, char *text, size_t size)
+describe_end(const struct slot *slot, int status, char *text, size_t size)
 {
+	bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+
 	if (WIFSIGNALED(status))
-		snprintf(text, size, "killed by signal %d (%s)%s", WTERMSIG(status),
-			 strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "");
+		snprintf(text, size, "killed by signal %d (%s)%s%s", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "",
+			 killed && slot->state != SLOT_KILLED && procinfo_oom_killed()
+			     ? ", out of memory in the control group"
+			     : "");
 	else
 		snprintf(text, size, "exited with status %d", WEXITSTATUS(status));
 }
 
 /* Told to go, or left as a worker may: but not without having been of use. */
 static bool
-is_expected(const struct slot *slot, int status, bool early)
+is_expected(const struct slot *slot, int status, bool early, uint64_t requests)
 {
-	if (slot->state == SLOT_DRAINING || slot->state == SLOT_KILLED)
+	bool expired = slot->expired != 0 && slot->expired == requests;
+
+	if (slot->state == SLOT_DRAINING || slot->state == SLOT_KILLED || expired)
 		return true;
 	return WIFEXITED(status) && WEXITSTATUS(status) == WORKER_LEFT && !early;
 }
@@ -272,6 +294,8 @@ count_failure(struct pool *pool, const struct slot *slot, enum policy_death how,
 	if (slot->gen != pool->current)
 		return;
 	pool->crashes++;
+	pool->owed++;
+	set_last_failure(pool, util_strdup(end));
 	policy_died(&pool->policy, how, slot->forked, now);
 	if (how < POLICY_FROM_OUTSIDE)
 		log_back_off(pool, end, now);
@@ -289,8 +313,8 @@ judge(const struct slot *slot, int status, uint64_t requests, int64_t now)
 	return POLICY_OF_NO_USE;
 }
 
-static struct slot *
-slot_of(struct pool *pool, pid_t pid)
+struct slot *
+pool_slots_find(const struct pool *pool, pid_t pid)
 {
 	for (size_t i = 0; i < pool->nslots; i++)
 		if (pool->slots[i].state != SLOT_FREE && pool->slots[i].pid == pid)
@@ -301,13 +325,13 @@ slot_of(struct pool *pool, pid_t pid)
 bool
 pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
 {
-	struct slot *slot = slot_of(pool, pid);
+	struct slot *slot = pool_slots_find(pool, pid);
 	const struct scoreboard_slot *said;
 	enum policy_death how;
 	bool expected, early, of_living;
 	uint64_t requests;
 	size_t index;
-	char end[96];
+	char end[128];
 
 	if (!slot)
 		return false;
@@ -320,9 +344,9 @@ pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
 		set_state(pool, slot, SLOT_RUNNING, now);
 	how = judge(slot, status, requests, now);
 	early = how < POLICY_FROM_OUTSIDE;
-	expected = is_expected(slot, status, early);
+	expected = is_expected(slot, status, early, requests);
 	of_living = slot->gen->phase <= GENERATION_CURRENT;
-	describe_end(status, end, sizeof(end));
+	describe_end(slot, status, end, sizeof(end));
 	log_end(pool, slot, end, expected, early, requests, now);
 	if (!expected || (slot->state == SLOT_KILLED && of_living))
 		count_failure(pool, slot, how, end, now);

@@ -32,6 +32,12 @@ void pool_slots_end(struct pool *pool, struct slot *slot, int64_t now);
 /* Tells a worker that empties the queue that it is empty: to accept no more. */
 void pool_slots_retire(struct pool *pool, struct slot *slot);
 
+/* The slot of a worker that lives, or NULL. */
+struct slot *pool_slots_find(const struct pool *pool, pid_t pid);
+
+/* Kills it; for whoever does not end otherwise. */
+void pool_slots_kill(struct pool *pool, struct slot *slot, int64_t now);
+
 /* For scoreboard_correct(): arg is the pool. */
 bool pool_slots_alive(const void *arg, size_t slot);
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define CONTROL_BACKLOG 64
+
 static int
 fail_listen(const struct conf_pool *conf, char *why, char **err)
 {
@@ -49,14 +51,14 @@ check_addresses(const struct reload_plan *plan, size_t i, char **err)
 }
 
 int
-reload_fail_log(const struct conf *conf, char *why, char **err)
+reload_fail_global(const struct conf *conf, const char *option, char *why, char **err)
 {
-	struct conf_where where = conf->set[conf_option_index(&conf_global_section, "log")];
+	struct conf_where where = conf->set[conf_option_index(&conf_global_section, option)];
 
 	if (where.file)
-		util_fail(err, "%s:%d: log: %s", where.file, where.line, why);
+		util_fail(err, "%s:%d: %s: %s", where.file, where.line, option, why);
 	else
-		util_fail(err, "%s: log: %s", conf->files[0], why);
+		util_fail(err, "%s: %s: %s", conf->files[0], option, why);
 	free(why);
 	return -1;
 }
@@ -67,7 +69,25 @@ check_log(struct reload_plan *plan, char **err)
 	char *why = NULL;
 
 	if (log_target_parse(plan->conf->log, &plan->log, &why) < 0)
-		return reload_fail_log(plan->conf, why, err);
+		return reload_fail_global(plan->conf, "log", why, err);
+	return 0;
+}
+
+/* Root only, or a group beside. */
+static int
+check_control(struct reload_plan *plan, char **err)
+{
+	const char *group = plan->conf->control_group;
+	char *why = NULL;
+
+	plan->control = (struct listener_options){
+		.backlog = CONTROL_BACKLOG,
+		.owner = (uid_t)-1,
+		.group = (gid_t)-1,
+		.mode = group ? 0660 : 0600,
+	};
+	if (group && privs_group(group, &plan->control.group, &why) < 0)
+		return reload_fail_global(plan->conf, "control_group", why, err);
 	return 0;
 }
 
@@ -83,7 +103,7 @@ read_plan(const char *file, char **err)
 	plan = util_calloc(1, sizeof(*plan));
 	plan->conf = conf;
 	plan->entries = util_calloc(conf->npools, sizeof(*plan->entries));
-	if (check_log(plan, err) < 0)
+	if (check_log(plan, err) < 0 || check_control(plan, err) < 0)
 		goto fail;
 	for (size_t i = 0; i < conf->npools; i++) {
 		plan->entries[i].gen = generation_new(conf->pools[i], err);
@@ -116,7 +136,7 @@ static struct pool *
 find_pool(struct pool *const *pools, size_t npools, const char *name)
 {
 	for (size_t i = 0; i < npools; i++)
-		if (pools[i]->current && strcmp(pools[i]->name, name) == 0)
+		if ((pools[i]->current || pools[i]->parked) && strcmp(pools[i]->name, name) == 0)
 			return pools[i];
 	return NULL;
 }
@@ -132,7 +152,7 @@ static struct listener *
 find_listener(const struct generation *gen, const struct pool *own, struct pool *const *pools,
 	      size_t npools)
 {
-	if (own && strcmp(own->current->conf->listen, gen->conf->listen) == 0 &&
+	if (own && own->current && strcmp(own->current->conf->listen, gen->conf->listen) == 0 &&
 	    own->current->listen.ipv6only == gen->listen.ipv6only)
 		return own->current->listener;
 	for (size_t i = 0; i < npools; i++)
@@ -212,6 +232,8 @@ action_for(const struct generation *gen, const struct pool *pool)
 
 	if (!pool)
 		return RELOAD_NEW;
+	if (pool->parked)
+		return RELOAD_PARKED;
 	diff = conf_pool_diff(pool->current->conf, gen->conf);
 	if ((diff & CONF_GENERATION) || !identity_equal(&pool->current->id, &gen->id))
 		return RELOAD_REPLACE;
@@ -228,7 +250,45 @@ reload_plan(const char *file, struct pool *const *pools, size_t npools, char **e
 
 		entry->pool = find_pool(pools, npools, entry->gen->conf->name);
 		entry->action = action_for(entry->gen, entry->pool);
-		if (take_listener(entry, pools, npools, err) < 0) {
+		if (entry->action != RELOAD_PARKED &&
+		    take_listener(entry, pools, npools, err) < 0) {
+			reload_free(plan);
+			return NULL;
+		}
+	}
+	return plan;
+}
+
+static int
+add_again(struct reload_plan *plan, struct pool *pool, struct pool *const *pools, size_t npools,
+	  char **err)
+{
+	struct reload_entry *entry = &plan->entries[plan->n];
+	struct conf_pool *conf = conf_pool_copy(pool->parked ? pool->parked : pool->current->conf);
+
+	entry->pool = pool;
+	entry->action = pool->parked ? RELOAD_NEW : RELOAD_REPLACE;
+	entry->gen = generation_new(conf, err);
+	if (!entry->gen) {
+		conf_pool_free(conf);
+		return -1;
+	}
+	plan->n++;
+	return take_listener(entry, pools, npools, err);
+}
+
+struct reload_plan *
+reload_plan_again(enum reload_kind kind, struct pool *const *pools, size_t npools,
+		  struct pool *only, char **err)
+{
+	struct reload_plan *plan = util_calloc(1, sizeof(*plan));
+
+	plan->kind = kind;
+	plan->entries = util_calloc(npools, sizeof(*plan->entries));
+	for (size_t i = 0; i < npools; i++) {
+		if (only ? pools[i] != only : !pools[i]->current)
+			continue;
+		if (add_again(plan, pools[i], pools, npools, err) < 0) {
 			reload_free(plan);
 			return NULL;
 		}
@@ -274,7 +334,7 @@ reload_check(const char *file, bool foreground, char **err)
 	char *log_why = NULL;
 
 	if (plan && !foreground && log_target_check(&plan->log, &log_why) < 0)
-		reload_fail_log(plan->conf, log_why, err);
+		reload_fail_global(plan->conf, "log", log_why, err);
 	for (size_t i = 0; plan && !*err && i < plan->n; i++) {
 		const struct generation *gen = plan->entries[i].gen;
 		char *why = NULL;

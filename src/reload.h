@@ -13,25 +13,38 @@ enum reload_action {
 	RELOAD_RESIZE,  /* the same, and it is worth a word */
 	RELOAD_REPLACE, /* a new generation */
 	RELOAD_NEW,     /* a new pool */
+	RELOAD_PARKED,  /* drained, and it stays so: only its configuration counts */
+	RELOAD_ACTIONS
 };
 
 struct reload_entry {
 	enum reload_action action;
-	struct pool *pool;      /* NULL: NEW, until the master made it */
+	struct pool *pool;      /* NULL: NEW, until the master made it; or it was parked */
 	struct generation *gen; /* as the file has it; for KEEP and RESIZE only its conf counts */
 	bool opened;            /* its listener is a new one */
 };
 
+/* Why: for the words that are used. */
+enum reload_kind { RELOAD_FILE, RELOAD_RECYCLE, RELOAD_RESUME };
+
 struct reload_plan {
-	struct conf *conf; /* its pools have moved to the entries */
+	enum reload_kind kind;
+	struct conf *conf; /* its pools have moved to the entries; NULL unless FILE */
 	struct reload_entry *entries;
 	size_t n;
 	struct log_target log;
+	struct listener_options control; /* of the control socket */
 };
 
 /* NULL with *err as "FILE:LINE: text". */
 struct reload_plan *reload_plan(const char *file, struct pool *const *pools, size_t npools,
 				char **err);
+/*
+ * New generations of the same configuration: of one pool or (NULL) of all that serve; or
+ * of one that is parked, which then serves again.
+ */
+struct reload_plan *reload_plan_again(enum reload_kind kind, struct pool *const *pools,
+				      size_t npools, struct pool *only, char **err);
 void reload_free(struct reload_plan *plan);
 
 /*
@@ -40,7 +53,7 @@ void reload_free(struct reload_plan *plan);
  */
 int reload_check(const char *file, bool foreground, char **err);
 
-/* Puts the place of the log option before why, which is freed; returns -1. */
-int reload_fail_log(const struct conf *conf, char *why, char **err);
+/* Puts the place of a global option before why, which is freed; returns -1. */
+int reload_fail_global(const struct conf *conf, const char *option, char *why, char **err);
 
 #endif

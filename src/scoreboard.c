@@ -10,6 +10,7 @@
 #define IDLE_MASK UINT64_C(0xffffffff)
 
 #define CORRECT_TRIES 3
+#define READ_TRIES    100
 
 static size_t
 bytes(size_t slots)
@@ -52,6 +53,42 @@ scoreboard_activity(const struct scoreboard *sb, size_t slot, int pid)
 	if ((int)atomic_load(&s->pid) != pid || activity > ACTIVITY_HELD)
 		return ACTIVITY_NONE;
 	return (enum activity)activity;
+}
+
+static void
+copy_said(const struct scoreboard_slot *s, struct scoreboard_view *view)
+{
+	uint8_t len = s->peer_len;
+
+	view->peer_len = len <= sizeof(s->peer) ? len : 0;
+	memcpy(&view->peer, s->peer, view->peer_len);
+	memcpy(view->text, s->text, sizeof(s->text));
+	view->text[sizeof(s->text)] = '\0';
+}
+
+void
+scoreboard_read(const struct scoreboard *sb, size_t slot, int pid, struct scoreboard_view *view)
+{
+	const struct scoreboard_slot *s = &sb->slots[slot];
+	uint32_t before, after;
+	int tries = READ_TRIES;
+
+	memset(view, 0, sizeof(*view));
+	do {
+		before = atomic_load(&s->sequence);
+		view->activity = scoreboard_activity(sb, slot, pid);
+		view->requests = atomic_load(&s->requests);
+		view->since_ms = atomic_load(&s->since_ms);
+		view->program = (int)atomic_load(&s->program);
+		view->due = (enum worker_due)(atomic_load(&s->due) % (DUE_MEMORY + 1));
+		copy_said(s, view);
+		atomic_thread_fence(memory_order_acquire);
+		after = atomic_load(&s->sequence);
+	} while ((before != after || before % 2) && --tries > 0);
+	if (tries == 0 || view->activity == ACTIVITY_NONE) {
+		view->peer_len = 0;
+		view->text[0] = '\0';
+	}
 }
 
 void
@@ -173,19 +210,55 @@ scoreboard_change(struct scoreboard *sb, size_t slot, enum activity activity)
 	return wanted && ring(sb);
 }
 
+/* This worker alone writes the sequence: no locked instruction is needed. */
+static void
+step_sequence(struct scoreboard_slot *s)
+{
+	atomic_store_explicit(&s->sequence,
+			      atomic_load_explicit(&s->sequence, memory_order_relaxed) + 1,
+			      memory_order_release);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
 bool
 scoreboard_begin(struct scoreboard *sb, size_t slot, const struct sockaddr *peer, socklen_t len)
 {
 	struct scoreboard_slot *s = &sb->slots[slot];
 	size_t n = len < sizeof(s->peer) ? len : sizeof(s->peer);
+	bool rang;
 
-	/* This worker alone writes the counter: no locked instruction is needed. */
+	step_sequence(s);
 	atomic_store_explicit(&s->requests,
 			      atomic_load_explicit(&s->requests, memory_order_relaxed) + 1,
 			      memory_order_relaxed);
 	memcpy(s->peer, peer, n);
 	s->peer_len = (uint8_t)n;
-	return scoreboard_change(sb, slot, ACTIVITY_BUSY);
+	s->text[0] = '\0';
+	rang = scoreboard_change(sb, slot, ACTIVITY_BUSY);
+	step_sequence(s);
+	if (atomic_load(&sb->alarm) != 0 && atomic_exchange(&sb->alarm, 0) != 0)
+		rang |= ring(sb);
+	return rang;
+}
+
+void
+scoreboard_say(struct scoreboard_slot *s, const char *text)
+{
+	size_t len = strnlen(text, sizeof(s->text));
+
+	step_sequence(s);
+	memset(s->text, 0, sizeof(s->text));
+	memcpy(s->text, text, len);
+	step_sequence(s);
+}
+
+bool
+scoreboard_want_leave(struct scoreboard *sb, size_t slot, enum worker_due why)
+{
+	if (atomic_load_explicit(&sb->slots[slot].due, memory_order_relaxed) != DUE_NOT)
+		return false;
+	atomic_store(&sb->slots[slot].due, why);
+	return ring(sb);
 }
 
 bool

@@ -18,6 +18,12 @@
  *   `ring_above` (the master sets both, and so switches each off), or that has become
  *   ready.  Only the one that turns it from 0 to 1 writes to the control pipe.  The
  *   master sets it to 0 before it looks.  At most one message a pool is under way.
+ * - `alarm` is set by the master while nobody is busy and the pool has time limits: the
+ *   worker that goes busy then turns it to 0 and rings.  As long as somebody is busy the
+ *   master has a timer, and no request costs a system call.
+ * - What a worker says of its request (peer, text) stands between two steps of
+ *   `sequence`, odd while it is being changed: the master reads again until it is even
+ *   and the same before and after.
  * - `low` is the smallest number of idle workers since the master last reset it: what
  *   stayed idle all the time was surplus.
  */
@@ -39,24 +45,50 @@ enum activity {
 	ACTIVITY_HELD,     /* ready, but waits for the reload that made it to be committed */
 };
 
+/* Why a worker wants to be replaced; it works on until it is told to leave. */
+enum worker_due { DUE_NOT, DUE_REQUESTS, DUE_AGE, DUE_MEMORY };
+
+#define SCOREBOARD_PEER_BYTES 28 /* a sockaddr_in6; of a Unix name its beginning */
+#define SCOREBOARD_TEXT_BYTES 48
+
 struct scoreboard_slot {
 	_Atomic uint32_t activity; /* enum activity */
 	_Atomic uint32_t pid;      /* whose record this is */
 	_Atomic uint64_t requests; /* connections accepted */
 	_Atomic int64_t since_ms;  /* CLOCK_MONOTONIC, of the present activity */
 	_Atomic uint32_t program;  /* process group of the program it runs, or 0 */
+	_Atomic uint32_t due;      /* enum worker_due */
+	_Atomic uint32_t expired;  /* low bits of the request that must end; by the master */
+	_Atomic uint32_t sequence;
 	uint8_t peer_len;
-	uint8_t peer[31]; /* struct sockaddr of the client, cut at the end */
-	uint8_t unused[64];
+	uint8_t peer[SCOREBOARD_PEER_BYTES]; /* struct sockaddr of the client */
+	char text[SCOREBOARD_TEXT_BYTES];    /* what is being served, cut; may lack its end */
 } __attribute__((aligned(64)));
+
+/* What the master has read of a slot: checked, and of one moment. */
+struct scoreboard_view {
+	enum activity activity;
+	uint64_t requests;
+	int64_t since_ms;
+	int program;
+	enum worker_due due;
+	struct sockaddr_storage peer;
+	socklen_t peer_len; /* 0: there is none */
+	char text[SCOREBOARD_TEXT_BYTES + 1];
+};
 
 struct scoreboard {
 	_Alignas(64) _Atomic uint64_t census;
 	_Atomic int32_t ring_below, ring_above;
 	_Atomic uint32_t bell;
 	_Atomic int32_t low;
+	_Atomic uint32_t alarm;
+	/* The master's orders: requests until a worker is due, and max_queue_wait; 0: none. */
+	_Atomic uint32_t max_requests;
+	_Atomic int64_t max_queue_wait_ms;
+	_Atomic uint64_t shed; /* connections closed for that */
 	/* Kinds of lines that all workers of the pool together write at most so often. */
-	struct log_limit start_limit, accept_limit, lost_limit, program_limit;
+	struct log_limit start_limit, accept_limit, lost_limit, program_limit, shed_limit;
 	struct scoreboard_slot slots[];
 };
 
@@ -67,6 +99,8 @@ void scoreboard_free(struct scoreboard *sb, size_t slots);
 /* The master's side. */
 void scoreboard_clear(struct scoreboard *sb, size_t slot);
 enum activity scoreboard_activity(const struct scoreboard *sb, size_t slot, int pid);
+void scoreboard_read(const struct scoreboard *sb, size_t slot, int pid,
+		     struct scoreboard_view *view);
 void scoreboard_hush(struct scoreboard *sb); /* the bell may ring again */
 void scoreboard_set_bell(struct scoreboard *sb, int below, int above);
 int scoreboard_idle(const struct scoreboard *sb); /* by the count, not by the slots */
@@ -82,10 +116,13 @@ bool scoreboard_correct(struct scoreboard *sb, size_t slots,
 
 /*
  * The worker's side.  Each returns true when the caller must write to the control pipe.
- * scoreboard_begin() counts a connection and goes busy.
+ * scoreboard_begin() counts a connection and goes busy; scoreboard_say() tells what is
+ * asked for.
  */
 bool scoreboard_begin(struct scoreboard *sb, size_t slot, const struct sockaddr *peer,
 		      socklen_t len);
+bool scoreboard_want_leave(struct scoreboard *sb, size_t slot, enum worker_due why);
+void scoreboard_say(struct scoreboard_slot *slot, const char *text);
 bool scoreboard_enter(struct scoreboard *sb, size_t slot, enum activity activity);
 bool scoreboard_change(struct scoreboard *sb, size_t slot, enum activity activity);
 

@@ -14,26 +14,17 @@ service_find(int64_t conf_service)
 	return services[conf_service];
 }
 
-bool
+void
 conn_limit_io(struct conn *conn, int64_t idle_ms)
 {
-	int64_t limit = idle_ms;
-	struct timeval tv;
+	struct timeval tv = {
+		.tv_sec = (time_t)(idle_ms / 1000),
+		.tv_usec = (suseconds_t)(idle_ms % 1000 * 1000),
+	};
 
-	if (conn->deadline_ms != 0) {
-		int64_t left = conn->deadline_ms - util_now_coarse_ms();
-
-		if (left <= 0)
-			return false;
-		if (limit == 0 || left < limit)
-			limit = left;
-	}
-	if (limit == conn->io_limit_ms)
-		return true;
-	conn->io_limit_ms = limit;
-	tv.tv_sec = (time_t)(limit / 1000);
-	tv.tv_usec = (suseconds_t)(limit % 1000 * 1000);
+	if (idle_ms == conn->io_limit_ms)
+		return;
+	conn->io_limit_ms = idle_ms;
 	setsockopt(conn->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	setsockopt(conn->fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
-	return true;
 }

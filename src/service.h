@@ -18,7 +18,6 @@ struct conn {
 	const struct sockaddr *peer;
 	socklen_t peer_len;
 	int64_t began_ms;    /* util_now_coarse_ms() when it was accepted */
-	int64_t deadline_ms; /* by then it must have ended; 0: no limit */
 	int64_t io_limit_ms; /* of the socket's timeouts as set by conn_limit_io() */
 };
 
@@ -41,8 +40,9 @@ struct service {
 	int (*start)(const struct service_setup *setup, char **err);
 	void (*serve)(struct conn *conn);
 	/*
-	 * SIGTERM came.  Async-signal-safe.  true: serve() will return soon, let it; false
-	 * (or no function): the worker ends at once.
+	 * The worker must end, or its request has lasted too long.  Async-signal-safe.
+	 * true: serve() will return soon, let it; false (or no function): the worker ends at
+	 * once.
 	 */
 	bool (*terminate)(void);
 };
@@ -51,10 +51,7 @@ const struct service *service_find(int64_t conf_service);
 
 extern const struct service service_exec, service_echo, service_rot13;
 
-/*
- * Limits each following read and write of the connection to idle_ms (0: no limit) and
- * to its deadline.  false when the deadline has passed.
- */
-bool conn_limit_io(struct conn *conn, int64_t idle_ms);
+/* Limits each following read and write of the connection to idle_ms; 0: no limit. */
+void conn_limit_io(struct conn *conn, int64_t idle_ms);
 
 #endif

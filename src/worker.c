@@ -2,6 +2,7 @@
 
 #include "child.h"
 #include "title.h"
+#include "worker_check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,15 +71,40 @@ on_finish(int sig)
 }
 
 static void
+end_now(void)
+{
+	sigset_t term;
+
+	signal(SIGTERM, SIG_DFL);
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	raise(SIGTERM);
+	sigprocmask(SIG_UNBLOCK, &term, NULL);
+}
+
+static void
 on_term(int sig)
 {
 	int saved = errno;
 
+	(void)sig;
 	stop_accepting();
-	if (!self.serving || !self.service->terminate || !self.service->terminate()) {
-		signal(sig, SIG_DFL);
-		raise(sig);
-	}
+	if (!self.serving || !self.service->terminate || !self.service->terminate())
+		end_now();
+	errno = saved;
+}
+
+/* The request that the master means may have ended: then nothing happens. */
+static void
+on_expire(int sig)
+{
+	const struct scoreboard_slot *slot = &self.worker->scoreboard->slots[self.worker->slot];
+	int saved = errno;
+
+	(void)sig;
+	if (self.serving && (uint32_t)slot->requests == slot->expired &&
+	    (!self.service->terminate || !self.service->terminate()))
+		end_now();
 	errno = saved;
 }
 
@@ -100,6 +126,8 @@ set_signals(void)
 	sigfillset(&sa.sa_mask);
 	sa.sa_handler = on_retire;
 	sigaction(WORKER_SIGNAL_RETIRE, &sa, NULL);
+	sa.sa_handler = on_expire;
+	sigaction(WORKER_SIGNAL_EXPIRE, &sa, NULL);
 	sa.sa_handler = on_term;
 	sigaction(SIGTERM, &sa, NULL);
 	return 0;
@@ -166,6 +194,14 @@ set_rlimits(void)
 	return 0;
 }
 
+/* While /proc and our rights are there. */
+static int
+open_checks(void)
+{
+	worker_check_open(self.worker);
+	return 0;
+}
+
 static int
 change_root(void)
 {
@@ -214,6 +250,7 @@ static const struct {
 	{ "umask", set_umask },
 	{ "nice", set_nice },
 	{ "rlimits", set_rlimits },
+	{ "checks", open_checks },
 	{ "chroot", change_root },
 	{ "user and groups", change_identity },
 	{ "directory", change_directory },
@@ -320,21 +357,34 @@ go_on_after(int error)
 	}
 }
 
+/* Who is due says so and works on: the master has another one ready before it goes. */
+static void
+look_at_itself(void)
+{
+	enum worker_due why = worker_check_due(self.worker);
+
+	if (why != DUE_NOT)
+		ring_master(scoreboard_want_leave(self.worker->scoreboard, self.worker->slot, why));
+}
+
 static void
 serve(int fd, const struct sockaddr *peer, socklen_t len)
 {
 	struct scoreboard *sb = self.worker->scoreboard;
-	int64_t timeout = self.worker->gen->conf->request_timeout;
 	struct conn conn = { .fd = fd, .peer = peer, .peer_len = len };
 
+	if (worker_check_shed(self.worker, fd)) {
+		close(fd);
+		return;
+	}
 	conn.began_ms = util_now_coarse_ms();
-	conn.deadline_ms = timeout > 0 ? conn.began_ms + timeout : 0;
 	ring_master(scoreboard_begin(sb, self.worker->slot, peer, len));
 	self.serving = 1;
 	self.service->serve(&conn);
 	self.serving = 0;
 	close(fd);
 	ring_master(scoreboard_change(sb, self.worker->slot, ACTIVITY_IDLE));
+	look_at_itself();
 }
 
 static void

@@ -13,13 +13,15 @@
 /*
  * The signals that the master sends to a worker.  RETIRE: leave after the present
  * connection.  FINISH: the listen socket does not block any more, so accept what is in
- * its queue and leave when it is empty.  TERM ends it, with what it runs.
+ * its queue and leave when it is empty.  EXPIRE: end the request whose number is in the
+ * scoreboard, if it is still that one.  TERM ends it, with what it runs.
  *
- * The first two are real-time signals, so that a terminal or killall(1) that sends the
+ * The first three are real-time signals, so that a terminal or killall(1) that sends the
  * master's signals to everybody cannot make workers leave before the queue is empty.
  */
 #define WORKER_SIGNAL_RETIRE CHILD_SIGNAL_1
 #define WORKER_SIGNAL_FINISH CHILD_SIGNAL_2
+#define WORKER_SIGNAL_EXPIRE CHILD_SIGNAL_3
 
 /* How a worker ends is a message to the master. */
 enum worker_exit {

@@ -38,7 +38,9 @@ static struct {
 	char line[STDERR_LINE_BYTES];
 	size_t line_len;
 	sigset_t mask;      /* of the worker while it accepts, and of the program */
+	sigset_t blocked;   /* while a program runs, but for the time in ppoll(2) */
 	volatile pid_t pid; /* of the program that runs, or 0 */
+	volatile sig_atomic_t terminated;
 } self = { .stderr_read = -1, .stderr_write = -1 };
 
 /* The pipe outlives the programs: it costs no system call per connection. */
@@ -81,6 +83,10 @@ exec_start(const struct service_setup *setup, char **err)
 	self.setup = setup;
 	self.prepared = setup->prepared;
 	sigemptyset(&self.mask);
+	sigemptyset(&self.blocked);
+	sigaddset(&self.blocked, SIGCHLD);
+	sigaddset(&self.blocked, SIGTERM);
+	sigaddset(&self.blocked, CHILD_SIGNAL_3);
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || open_stderr_pipe() < 0)
 		return util_fail(err, "cannot prepare for programs: %s", strerror(errno));
 	sigaction(SIGCHLD, &child, NULL);
@@ -158,38 +164,32 @@ reap(pid_t program, int *status)
 	return ended;
 }
 
-/* Past its time: TERM, then KILL.  Returns when to come back. */
-static int64_t
-end_program(const struct conn *conn, pid_t pid, bool *warned)
+/* It was told to end by exec_terminate(), and has not done so. */
+static void
+kill_program(const struct conn *conn, pid_t pid)
 {
-	if (*warned) {
-		log_warn("pool %s: %s pid %d ignores TERM: KILL", self.setup->pool, peer_name(conn),
-			 (int)pid);
-		kill(-pid, SIGKILL);
-		return util_now_ms() + TERM_TO_KILL_MS;
-	}
-	log_warn("pool %s: %s pid %d has reached request_timeout (%.3fs): TERM", self.setup->pool,
-		 peer_name(conn), (int)pid, (double)self.setup->conf->request_timeout / 1000);
-	*warned = true;
-	kill(-pid, SIGTERM);
-	return util_now_ms() + TERM_TO_KILL_MS;
+	log_warn("pool %s: %s pid %d ignores TERM: KILL", self.setup->pool, peer_name(conn),
+		 (int)pid);
+	kill(-pid, SIGKILL);
 }
 
 static int
 supervise(const struct conn *conn, pid_t pid)
 {
-	int64_t act_at = conn->deadline_ms;
-	bool warned = false;
+	int64_t kill_at = 0;
 	int status = 0;
 
 	for (;;) {
 		int64_t left = -1;
 		int n;
 
-		if (act_at != 0) {
-			left = act_at - util_now_ms();
+		if (self.terminated && kill_at == 0)
+			kill_at = util_now_ms() + TERM_TO_KILL_MS;
+		if (kill_at != 0) {
+			left = kill_at - util_now_ms();
 			if (left <= 0) {
-				act_at = end_program(conn, pid, &warned);
+				kill_program(conn, pid);
+				kill_at = util_now_ms() + TERM_TO_KILL_MS;
 				continue;
 			}
 		}
@@ -301,12 +301,12 @@ start_program(struct conn *conn)
 		int error = errno;
 
 		log_spawn_failure(conn, error);
-		if ((error != EAGAIN && error != ENOMEM) || util_now_ms() >= give_up_at ||
-		    (conn->deadline_ms != 0 && util_now_ms() >= conn->deadline_ms))
+		if ((error != EAGAIN && error != ENOMEM) || util_now_ms() >= give_up_at)
 			return false;
 		nanosleep(&pause, NULL);
 	}
 	atomic_store(&self.setup->slot->program, (uint32_t)self.pid);
+	scoreboard_say(self.setup->slot, self.prepared->path);
 	log_info("pool %s: %s started %s as pid %d", self.setup->pool, peer_name(conn),
 		 self.prepared->path, (int)self.pid);
 	return true;
@@ -315,13 +315,12 @@ start_program(struct conn *conn)
 static void
 exec_serve(struct conn *conn)
 {
-	sigset_t child, old;
+	sigset_t old;
 	int status;
 	pid_t pid;
 
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &child, &old);
+	self.terminated = 0;
+	sigprocmask(SIG_BLOCK, &self.blocked, &old);
 	if (start_program(conn)) {
 		pid = self.pid;
 		status = supervise(conn, pid);
@@ -345,6 +344,7 @@ exec_terminate(void)
 	if (pid == 0)
 		return false;
 	kill(-pid, SIGTERM);
+	self.terminated = 1;
 	return true;
 }
 

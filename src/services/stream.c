@@ -24,7 +24,8 @@ send_all(int fd, const unsigned char *data, size_t len)
 void
 stream_serve(struct conn *conn, const unsigned char *table, int64_t idle_timeout_ms)
 {
-	while (conn_limit_io(conn, idle_timeout_ms)) {
+	conn_limit_io(conn, idle_timeout_ms);
+	for (;;) {
 		ssize_t n = recv(conn->fd, buffer, sizeof(buffer), 0);
 
 		if (n < 0 && errno == EINTR)

@@ -1,0 +1,331 @@
+/*
+ * The control socket: who may speak, one request a connection, and the answer when what
+ * it asks for is done.  Each client has a place, a time to ask, a time to read, and a
+ * bounded line; none of them can make the master wait.
+ */
+#include "master_private.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CLIENTS_MAX     64
+#define ASK_SECONDS     5
+#define READ_SECONDS    10
+#define ACCEPT_PAUSE_MS 1000
+#define GROUPS_MAX      256
+
+struct client {
+	struct bufferevent *bev;
+	struct ucred peer;
+	struct master_command command; /* state COMMAND_NONE: it has not asked yet */
+	bool answered;
+	struct client *next; /* the younger ones first */
+};
+
+static struct {
+	struct listener *listener;
+	struct event *event, *pause;
+	struct client *clients;
+	unsigned n;
+	gid_t group; /* -1: root only */
+} self = { .group = (gid_t)-1 };
+
+static void
+drop(struct client *client)
+{
+	struct client **at = &self.clients;
+
+	while (*at != client)
+		at = &(*at)->next;
+	*at = client->next;
+	self.n--;
+	master_command_free(&client->command);
+	bufferevent_free(client->bev);
+	free(client);
+}
+
+/* ---- who may speak ---- */
+
+static bool
+in_group(int fd, gid_t wanted)
+{
+	gid_t groups[GROUPS_MAX];
+	socklen_t len = sizeof(groups);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+		return false;
+	for (size_t i = 0; i < len / sizeof(gid_t); i++)
+		if (groups[i] == wanted)
+			return true;
+	return false;
+}
+
+/* The mode of the socket's file says the same, but a file can be changed. */
+static bool
+may_speak(int fd, struct ucred *peer)
+{
+	socklen_t len = sizeof(*peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) < 0)
+		return false;
+	if (peer->uid == 0 || peer->uid == geteuid())
+		return true;
+	return self.group != (gid_t)-1 && (peer->gid == self.group || in_group(fd, self.group));
+}
+
+/* ---- answers ---- */
+
+static void
+on_written(struct bufferevent *bev, void *arg)
+{
+	struct client *client = arg;
+
+	(void)bev;
+	if (client->answered)
+		drop(client);
+}
+
+/* The last line; whoever does not read it in time loses it. */
+static void
+answer(struct client *client, bool ok, const char *text)
+{
+	struct timeval tv = { .tv_sec = READ_SECONDS };
+	char line[4096];
+
+	util_escape(line, sizeof(line), text, strlen(text));
+	client->answered = true;
+	bufferevent_disable(client->bev, EV_READ);
+	bufferevent_set_timeouts(client->bev, NULL, &tv);
+	evbuffer_add_printf(bufferevent_get_output(client->bev), "%s %s\n", ok ? "ok" : "failed",
+			    line);
+}
+
+static void
+answer_if_done(struct client *client)
+{
+	const struct master_command *command = &client->command;
+
+	if (!client->answered &&
+	    (command->state == COMMAND_DONE || command->state == COMMAND_FAILED))
+		answer(client, command->state == COMMAND_DONE, command->text ? command->text : "");
+}
+
+void
+master_control_look(void)
+{
+	for (struct client *client = self.clients; client; client = client->next) {
+		master_command_look(&client->command);
+		answer_if_done(client);
+	}
+}
+
+/* ---- requests ---- */
+
+static void
+obey(struct client *client, const char *line, size_t len)
+{
+	char *records = NULL, *err = NULL;
+	size_t size = 0;
+	FILE *out;
+
+	bufferevent_set_timeouts(client->bev, NULL, NULL);
+	bufferevent_disable(client->bev, EV_READ);
+	if (control_request_parse(&client->command.request, line, len, &err) < 0) {
+		answer(client, false, err);
+		free(err);
+		return;
+	}
+	out = open_memstream(&records, &size);
+	if (!out) {
+		answer(client, false, strerror(errno));
+		return;
+	}
+	master_command_begin(&client->command, &client->peer, out);
+	if (fclose(out) == 0)
+		evbuffer_add(bufferevent_get_output(client->bev), records, size);
+	free(records);
+	answer_if_done(client);
+}
+
+static void
+on_read(struct bufferevent *bev, void *arg)
+{
+	struct evbuffer *input = bufferevent_get_input(bev);
+	struct client *client = arg;
+	size_t len;
+	char *line = evbuffer_readln(input, &len, EVBUFFER_EOL_LF);
+
+	if (line) {
+		obey(client, line, len);
+		free(line);
+		master_settle();
+	} else if (evbuffer_get_length(input) >= CONTROL_LINE_BYTES) {
+		answer(client, false, "the request is too long");
+	}
+}
+
+/* End of file, an error, or its time is over. */
+static void
+on_event(struct bufferevent *bev, short what, void *arg)
+{
+	(void)bev;
+	(void)what;
+	drop(arg);
+}
+
+/* The one that has waited longest for its own request makes room. */
+static bool
+make_room(void)
+{
+	struct client *oldest = NULL;
+
+	if (self.n < CLIENTS_MAX)
+		return true;
+	for (struct client *client = self.clients; client; client = client->next)
+		if (client->command.state == COMMAND_NONE || client->answered)
+			oldest = client;
+	if (oldest)
+		drop(oldest);
+	return oldest != NULL;
+}
+
+static void
+add_client(int fd, const struct ucred *peer)
+{
+	struct timeval tv = { .tv_sec = ASK_SECONDS };
+	struct client *client;
+	struct bufferevent *bev = bufferevent_socket_new(master.base, fd, BEV_OPT_CLOSE_ON_FREE);
+
+	if (!bev) {
+		close(fd);
+		return;
+	}
+	client = util_calloc(1, sizeof(*client));
+	client->bev = bev;
+	client->peer = *peer;
+	client->next = self.clients;
+	self.clients = client;
+	self.n++;
+	bufferevent_setcb(bev, on_read, on_written, on_event, client);
+	bufferevent_setwatermark(bev, EV_READ, 0, CONTROL_LINE_BYTES);
+	bufferevent_set_timeouts(bev, &tv, &tv);
+	bufferevent_enable(bev, EV_READ | EV_WRITE);
+}
+
+static void
+refuse_client(int fd, const char *why)
+{
+	char line[128];
+	int len = snprintf(line, sizeof(line), "failed %s\n", why);
+
+	send(fd, line, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+}
+
+/* ---- the socket ---- */
+
+static void
+on_pause_over(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	if (self.event)
+		event_add(self.event, NULL);
+}
+
+/* No descriptor is left: what is readable all the time would keep the master busy. */
+static void
+pause_accepting(void)
+{
+	struct timeval tv = { .tv_sec = ACCEPT_PAUSE_MS / 1000 };
+
+	event_del(self.event);
+	event_add(self.pause, &tv);
+}
+
+static void
+on_client(evutil_socket_t listener, short what, void *arg)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct ucred peer = { 0 };
+
+	(void)what;
+	(void)arg;
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+			pause_accepting();
+		return;
+	}
+	if (!may_speak(fd, &peer)) {
+		log_notice("control: uid %d pid %d is refused", (int)peer.uid, (int)peer.pid);
+		refuse_client(fd, "permission denied: it takes root or the control_group");
+	} else if (!make_room()) {
+		refuse_client(fd, "too many commands are under way");
+	} else {
+		add_client(fd, &peer);
+	}
+}
+
+bool
+master_control_is_open_at(const struct address *address)
+{
+	return self.listener && address_equal(&self.listener->address, address);
+}
+
+void
+master_control_change(const struct listener_options *options)
+{
+	if (!self.listener)
+		return;
+	self.group = options->group;
+	listener_change(self.listener, options);
+}
+
+void
+master_control_adopt(struct listener *listener)
+{
+	master_control_close_socket();
+	self.listener = listener;
+	self.group = listener->options.group;
+	fcntl(listener->fd, F_SETFL, fcntl(listener->fd, F_GETFL) | O_NONBLOCK);
+	self.event = event_new(master.base, listener->fd, EV_READ | EV_PERSIST, on_client, NULL);
+	self.pause = evtimer_new(master.base, on_pause_over, NULL);
+	event_add(self.event, NULL);
+}
+
+void
+master_control_close_socket(void)
+{
+	if (self.event)
+		event_free(self.event);
+	if (self.pause)
+		event_free(self.pause);
+	self.event = self.pause = NULL;
+	listener_release(self.listener);
+	self.listener = NULL;
+}
+
+/* The event loop has ended: what is left to say is said without it. */
+void
+master_control_end(void)
+{
+	master_control_close_socket();
+	while (self.clients) {
+		struct client *client = self.clients;
+		int fd = bufferevent_getfd(client->bev);
+
+		master_command_end(&client->command);
+		answer_if_done(client);
+		bufferevent_disable(client->bev, EV_READ | EV_WRITE);
+		evbuffer_write(bufferevent_get_output(client->bev), fd);
+		drop(client);
+	}
+}

@@ -1,0 +1,30 @@
+/*
+ * When all workers that a pool may have are busy and connections wait: one warning when
+ * it begins, one a minute while it lasts, one line when it has ended.
+ */
+#ifndef PREFORKD_SATURATION_H
+#define PREFORKD_SATURATION_H
+
+#include "log.h"
+
+/* All zero at first; times in util_now_ms(). */
+struct saturation {
+	int64_t since; /* 0: it is not */
+	int64_t seen;  /* last */
+	int longest;   /* queue since then */
+	int64_t told_at;
+	bool told;
+	struct log_limit limit;
+};
+
+struct saturation_look {
+	const char *pool;
+	const char *remedy; /* the option to raise */
+	bool saturated;
+	int busy, queue;
+};
+
+/* Returns when to look again at the latest, or 0. */
+int64_t saturation_look(struct saturation *s, const struct saturation_look *look, int64_t now);
+
+#endif

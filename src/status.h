@@ -1,0 +1,14 @@
+/*
+ * The state of the daemon as records of the control socket: what the master knows of
+ * pools and workers, with what the workers say of themselves.
+ */
+#ifndef PREFORKD_STATUS_H
+#define PREFORKD_STATUS_H
+
+#include "control_proto.h"
+#include "pool.h"
+
+/* One record for a pool, and one for each of its processes behind it. */
+void status_pool(FILE *out, const struct pool *pool, int64_t now);
+
+#endif

@@ -1,0 +1,80 @@
+#include "worker_check.h"
+
+#include "procinfo.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#define SHED_LOG_MS    10000
+#define MEMORY_LOOK_MS 500
+
+static struct {
+	uint64_t jitter; /* 0 to 999 */
+	struct procinfo_memory memory;
+	int64_t memory_at; /* when it is looked at again */
+} self;
+
+void
+worker_check_open(const struct worker *worker)
+{
+	self.jitter = (uint32_t)getpid() * 2654435761U % 1000;
+	if (worker->gen->conf->max_worker_memory > 0)
+		procinfo_memory_open(&self.memory);
+}
+
+/*
+ * Has it waited too long to be of use to its client?  The kernel knows when its last
+ * data came, or its handshake ended (tcp(7): TCP_INFO); a Unix socket does not tell.
+ */
+bool
+worker_check_shed(const struct worker *worker, int fd)
+{
+	struct scoreboard *sb = worker->scoreboard;
+	int64_t limit = atomic_load_explicit(&sb->max_queue_wait_ms, memory_order_relaxed);
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	unsigned held_back;
+
+	if (limit <= 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
+	    info.tcpi_last_data_recv <= limit)
+		return false;
+	atomic_fetch_add(&sb->shed, 1);
+	if (log_limit_pass(&sb->shed_limit, SHED_LOG_MS, &held_back))
+		log_warn("pool %s: closed a connection that had waited %u.%u s (max_queue_wait; "
+			 "%u more like this)",
+			 worker->pool, info.tcpi_last_data_recv / 1000,
+			 info.tcpi_last_data_recv % 1000 / 100, held_back);
+	return true;
+}
+
+/* Up to a tenth earlier, by the process: workers of one start do not all go at once. */
+static bool
+has_served_enough(const struct worker *worker, uint64_t requests)
+{
+	uint64_t max =
+	    atomic_load_explicit(&worker->scoreboard->max_requests, memory_order_relaxed);
+
+	return max > 0 && requests >= max - self.jitter * max / 10000;
+}
+
+/* The proportional size is dear, so it is looked at only if the resident one allows it. */
+static bool
+is_too_big(const struct worker *worker)
+{
+	uint64_t max = (uint64_t)worker->gen->conf->max_worker_memory;
+	int64_t now;
+
+	if (max == 0 || (now = util_now_coarse_ms()) < self.memory_at)
+		return false;
+	self.memory_at = now + MEMORY_LOOK_MS;
+	return procinfo_resident(&self.memory) > max && procinfo_proportional(&self.memory) > max;
+}
+
+enum worker_due
+worker_check_due(const struct worker *worker)
+{
+	if (has_served_enough(worker, worker->scoreboard->slots[worker->slot].requests))
+		return DUE_REQUESTS;
+	return is_too_big(worker) ? DUE_MEMORY : DUE_NOT;
+}
