@@ -138,6 +138,21 @@ address_equal(const struct address *a, const struct address *b)
 }
 
 bool
+address_is_one_of(const struct address *wanted, const struct address *bound)
+{
+	struct address copy = *bound;
+
+	if (wanted->sa.ss_family == AF_UNIX || port_of(wanted) != 0 ||
+	    wanted->sa.ss_family != bound->sa.ss_family)
+		return false;
+	if (copy.sa.ss_family == AF_INET)
+		((struct sockaddr_in *)&copy.sa)->sin_port = 0;
+	else
+		((struct sockaddr_in6 *)&copy.sa)->sin6_port = 0;
+	return wanted->len == copy.len && memcmp(&wanted->sa, &copy.sa, copy.len) == 0;
+}
+
+bool
 address_same_port(const struct address *a, const struct address *b)
 {
 	return port_of(a) != 0 && port_of(a) == port_of(b);

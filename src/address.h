@@ -25,6 +25,9 @@ int address_parse(const char *text, struct address *out, char **err);
 /* The same socket would be bound (or one of the two would be refused). */
 bool address_equal(const struct address *a, const struct address *b);
 
+/* wanted has port 0, and bound is what may come of it. */
+bool address_is_one_of(const struct address *wanted, const struct address *bound);
+
 /* The same TCP port, not 0, on whatever address; and: all addresses of its family. */
 bool address_same_port(const struct address *a, const struct address *b);
 bool address_is_wildcard(const struct address *a);

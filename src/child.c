@@ -1,8 +1,12 @@
 #include "child.h"
 
+#include "util.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -103,6 +107,27 @@ child_spawn(const struct child_program *program, volatile pid_t *pid)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	errno = error;
 	return error ? -1 : 0;
+}
+
+pid_t
+child_start(const char *path, char *const *argv, char *const *envp, const int *fds, size_t n,
+	    char *pid_text)
+{
+	sigset_t old;
+	pid_t pid = child_fork(&old);
+	int *moved;
+
+	if (pid != 0)
+		return pid;
+	moved = util_calloc(n + 1, sizeof(int));
+	memcpy(moved, fds, n * sizeof(int));
+	child_keep(moved, n, STDERR_FILENO + 1);
+	for (size_t i = 0; i < n; i++)
+		fcntl(moved[i], F_SETFD, 0);
+	snprintf(pid_text, 12, "%d", (int)getpid());
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	execve(path, argv, envp);
+	_exit(127);
 }
 
 int

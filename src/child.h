@@ -44,6 +44,15 @@ struct child_program {
 int child_spawn(const struct child_program *program, volatile pid_t *pid);
 
 /*
+ * Starts a program with the n descriptors as 3, 4, ... and standard input, output and
+ * error as they are.  Its process id is printed at pid_text, as in the LISTEN_PID= of
+ * envp, which has 12 bytes for it.  The process, or -1 with errno; that the program cannot
+ * be executed is seen as exit status 127.
+ */
+pid_t child_start(const char *path, char *const *argv, char *const *envp, const int *fds, size_t n,
+		  char *pid_text);
+
+/*
  * Goes into the background: a new session, directory /.  Returns in the daemon with a
  * descriptor; the process that called waits and exits 0 once child_daemon_ready() is
  * called with it, or 1 if the daemon ends before.  -1 with errno if it cannot fork.

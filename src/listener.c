@@ -240,13 +240,23 @@ listener_adopt(int fd, const struct address *address, const struct listener_opti
 	return l;
 }
 
+static void
+note_file(struct listener *l)
+{
+	struct stat st;
+
+	if (l->address.path && lstat(path_of(&l->address), &st) == 0) {
+		l->dev = st.st_dev;
+		l->ino = st.st_ino;
+	}
+}
+
 struct listener *
 listener_open(const struct address *address, const struct listener_options *options, char **err)
 {
 	struct listener *l = util_calloc(1, sizeof(*l));
 	struct address bound = *address;
 	pid_t owner = 0;
-	struct stat st;
 
 	l->address = *address;
 	l->options = *options;
@@ -254,10 +264,7 @@ listener_open(const struct address *address, const struct listener_options *opti
 	l->fd = bind_socket(&bound, options, &owner, err);
 	if (l->fd < 0)
 		goto fail;
-	if (l->address.path && lstat(path_of(&l->address), &st) == 0) {
-		l->dev = st.st_dev;
-		l->ino = st.st_ino;
-	}
+	note_file(l);
 	take_name(l);
 	set_defer_accept(l);
 	if (listen(l->fd, options->backlog) < 0) {
@@ -324,7 +331,8 @@ listener_release(struct listener *l)
 {
 	if (!l || --l->users > 0)
 		return;
-	remove_file(l);
+	if (!l->stored)
+		remove_file(l);
 	close(l->fd);
 	free(l);
 }
@@ -370,6 +378,23 @@ listener_change(struct listener *l, const struct listener_options *options)
 		change_file(l);
 }
 
+void
+listener_own(struct listener *l)
+{
+	l->inherited = false;
+	note_file(l);
+	listen(l->fd, l->options.backlog);
+	if (l->ino != 0)
+		change_file(l);
+}
+
+void
+listener_give_away(struct listener *l)
+{
+	l->inherited = true;
+	l->ino = 0;
+}
+
 /*
  * What arrives from now on is a SYN that is dropped: its client tries again after a
  * second and finds either nobody or the next server.  Without this, a connection made
@@ -403,10 +428,11 @@ listener_finish(struct listener *l)
 	if (l->finishing)
 		return;
 	l->finishing = true;
-	if (l->address.sa.ss_family == AF_UNIX) {
+	/* What comes to a stored one from now on is the next instance's. */
+	if (!l->stored && l->address.sa.ss_family == AF_UNIX) {
 		remove_file(l);
 		shutdown(l->fd, SHUT_RD); /* refuses connect(2), keeps the queue */
-	} else {
+	} else if (!l->stored) {
 		drop_new_connections(l);
 	}
 	fcntl(l->fd, F_SETFL, flags | O_NONBLOCK);

@@ -23,7 +23,8 @@ struct listener {
 	char name[ADDRESS_TEXT_BYTES]; /* as bound, with the real port */
 	int fd;
 	unsigned users; /* generations of workers that accept on it */
-	bool inherited; /* a service manager opened it, and keeps it after us */
+	bool inherited; /* somebody else keeps it after us: a service manager, another master */
+	bool stored;    /* a service manager keeps a copy for the next instance */
 	bool finishing; /* takes no new connections, see listener_finish() */
 	dev_t dev;      /* the file of a Unix socket, to remove no other one */
 	ino_t ino;
@@ -43,6 +44,12 @@ struct listener *listener_open(const struct address *address,
  */
 struct listener *listener_adopt(int fd, const struct address *address,
 				const struct listener_options *options, char **err);
+/* An adopted one becomes the caller's own: with its options, and with its file. */
+void listener_own(struct listener *l);
+
+/* The opposite: another master has it now. */
+void listener_give_away(struct listener *l);
+
 void listener_use(struct listener *l);
 void listener_release(struct listener *l);
 

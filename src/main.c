@@ -3,6 +3,7 @@
  */
 #include "child.h"
 #include "conf_parse.h"
+#include "handover.h"
 #include "log.h"
 #include "master.h"
 #include "notify.h"
@@ -38,6 +39,7 @@ static const char usage_text[] =
 
 struct command_line {
 	const char *file, *pid_file, *control_socket;
+	const char *level; /* the name of log_level */
 	bool foreground, check, dump;
 	int log_level;
 };
@@ -71,6 +73,7 @@ parse_command_line(int argc, char **argv, struct command_line *line)
 			line->dump = true;
 			break;
 		case 'l':
+			line->level = optarg;
 			line->log_level = conf_log_level_from_name(optarg);
 			if (line->log_level < 0) {
 				complain(optarg,
@@ -166,8 +169,45 @@ clean_inheritance(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		dup2(fd, STDIN_FILENO);
-	close_range((unsigned)notify_last_fd() + 1, ~0U, 0);
+	close_range((unsigned)util_max(notify_last_fd(), handover_fd()) + 1, ~0U, 0);
 	umask(022);
+}
+
+/* So that another master, wherever it starts, does the same as this one. */
+static char **
+arguments_again(const struct command_line *line, const struct master_options *options)
+{
+	char **list = NULL;
+
+	util_list_add(&list, "preforkd");
+	util_list_add(&list, "-f");
+	util_list_add(&list, options->file);
+	if (options->foreground)
+		util_list_add(&list, "-n");
+	if (line->level) {
+		util_list_add(&list, "-l");
+		util_list_add(&list, line->level);
+	}
+	if (options->pid_file) {
+		util_list_add(&list, "-p");
+		util_list_add(&list, options->pid_file);
+	}
+	if (options->control_socket) {
+		util_list_add(&list, "-s");
+		util_list_add(&list, options->control_socket);
+	}
+	return list;
+}
+
+/* Where our program is, or what will be put in its place. */
+static char *
+own_program(void)
+{
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	path[n > 0 ? n : 0] = '\0';
+	return util_strdup(path);
 }
 
 static int
@@ -179,9 +219,12 @@ run(const struct command_line *line, char *file)
 		.control_socket = absolute(line->control_socket),
 		.log_level = line->log_level,
 		.foreground = line->foreground,
+		.program = own_program(),
 		.ready_fd = -1,
 	};
 	char *err = NULL;
+
+	options.arguments = arguments_again(line, &options);
 
 	/* The commonest mistakes are told before anything else happens. */
 	if (!line->foreground) {
@@ -189,12 +232,12 @@ run(const struct command_line *line, char *file)
 
 		if (!conf) {
 			fprintf(stderr, "%s\n", err);
+			handover_tell("failed %s", err);
 			free(err);
 			return 1;
 		}
 		conf_free(conf);
-		options.ready_fd = child_daemonize();
-		if (options.ready_fd < 0)
+		if (handover_fd() < 0 && (options.ready_fd = child_daemonize()) < 0)
 			return complain("cannot go into the background", strerror(errno));
 	}
 	return master_run(&options);
@@ -212,6 +255,7 @@ main(int argc, char **argv)
 	file = absolute(line.file);
 	title_init(argc, argv);
 	notify_init();
+	handover_init();
 	clean_inheritance();
 	notify_connect();
 	log_start("preforkd");

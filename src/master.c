@@ -2,8 +2,10 @@
 
 #include "child.h"
 #include "conf_parse.h"
+#include "handover.h"
 #include "notify.h"
 #include "pidfile.h"
+#include "procinfo.h"
 #include "session.h"
 #include "title.h"
 
@@ -87,9 +89,9 @@ warn_of_sockets(void)
 			 name);
 }
 
-/* All pools are: the pid file is written, and whoever started us may go on. */
+/* The pid file is written, and whoever started us may go on. */
 void
-master_ready(void)
+master_serve(void)
 {
 	unsigned workers = count_workers();
 	char *err = NULL;
@@ -98,7 +100,6 @@ master_ready(void)
 		log_error("%s", err);
 		free(err);
 	}
-	master.state = MASTER_RUNNING;
 	log_notice("ready: %zu pool%s, %u worker%s", master.npools, util_plural(master.npools),
 		   workers, util_plural(workers));
 	warn_of_sockets();
@@ -111,6 +112,16 @@ master_ready(void)
 		dup2(STDIN_FILENO, STDERR_FILENO);
 	child_daemon_ready(master.options.ready_fd);
 	master.options.ready_fd = -1;
+}
+
+void
+master_ready(void)
+{
+	master.state = MASTER_RUNNING;
+	if (handover_fd() >= 0)
+		master_handover_ready();
+	else
+		master_serve();
 }
 
 /* The service manager must not lose its patience before we do. */
@@ -132,6 +143,7 @@ master_stop(bool fast, const char *by)
 {
 	int64_t now = util_now_ms();
 
+	master_upgrade_cancel("told to stop");
 	log_notice("stopping %s (%s)", fast ? "now" : "gracefully", by);
 	tell_stopping(fast);
 	master_reload_cancel("told to stop");
@@ -183,13 +195,24 @@ hunt_sessions(void)
 	}
 }
 
+/* By the signal; the command waits for a calm moment instead. */
+static void
+upgrade(void)
+{
+	if (master.state == MASTER_RUNNING && !master.plan && !master_upgrade_is_under_way())
+		master_upgrade_begin();
+	else
+		log_notice("no upgrade now (SIGUSR2): something else is under way");
+}
+
 static struct pool *
 reaped(pid_t pid, int status, int64_t now)
 {
 	for (size_t i = 0; i < master.npools; i++)
 		if (pool_reaped(master.pools[i], pid, status, now))
 			return master.pools[i];
-	log_debug("reaped pid %d, which is no worker", (int)pid);
+	if (!master_upgrade_reaped(pid, status))
+		log_debug("reaped pid %d, which is no worker", (int)pid);
 	return NULL;
 }
 
@@ -237,7 +260,7 @@ on_signal(evutil_socket_t sig, short what, void *arg)
 		reopen_log();
 		break;
 	case SIGUSR2:
-		log_notice("SIGUSR2 has no meaning in this version");
+		upgrade();
 		break;
 	case SIGTTIN:
 		scale_all(1);
@@ -305,6 +328,8 @@ lock_pid_file(const struct conf *conf, char **err)
 		return 0;
 	master.pid_file =
 	    util_strdup(master.options.pid_file ? master.options.pid_file : conf->pid_file);
+	if (handover_fd() >= 0)
+		return 0; /* the master before us has it until we serve */
 	master.pid_fd = pidfile_lock(master.pid_file, err);
 	return master.pid_fd < 0 ? -1 : 0;
 }
@@ -331,6 +356,16 @@ open_events(char **err)
 	return 0;
 }
 
+static int64_t
+longest_start(const struct conf *conf)
+{
+	int64_t longest = 0;
+
+	for (size_t i = 0; i < conf->npools; i++)
+		longest = util_max(longest, conf->pools[i]->boot_timeout);
+	return longest;
+}
+
 /* The first plan tells where the pid file is, so it is locked before a socket is opened. */
 static int
 start(char **err)
@@ -347,12 +382,14 @@ start(char **err)
 		conf_free(conf);
 		return -1;
 	}
+	handover_tell("starting %" PRId64, longest_start(conf));
 	conf_free(conf);
 	title = util_format("preforkd: master %s", master.options.file);
 	title_set(title);
 	free(title);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	start_watchdog();
+	procinfo_oom_killed(); /* what was before does not count */
 	master_reload_begin();
 	master_settle();
 	return 0;
@@ -371,6 +408,7 @@ master_run(const struct master_options *options)
 	log_copy_to_stderr(options->ready_fd >= 0);
 	if (start(&err) < 0) {
 		log_error("cannot start: %s", err);
+		handover_tell("failed %s", err);
 		free(err);
 		return 1;
 	}

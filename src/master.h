@@ -11,6 +11,8 @@ struct master_options {
 	const char *file;           /* absolute */
 	const char *pid_file;       /* overrides the file's; NULL: the file's */
 	const char *control_socket; /* the same */
+	const char *program;        /* what an upgrade starts, absolute */
+	char *const *arguments;     /* with these, argv[0] included */
 	int log_level;              /* overrides the file's; -1: the file's */
 	bool foreground;            /* logs to stderr; a pid file only if one is asked for */
 	int ready_fd;               /* of child_daemonize(), or -1 */

@@ -116,7 +116,7 @@ begin_reopen(struct master_command *c, FILE *out)
 	char *err = NULL;
 
 	(void)out;
-	if (master_reopen_log("reopen", &err) == 0)
+	if (master_reopen_log("control socket", &err) == 0)
 		command_finish(c, true, "log reopened");
 	else
 		command_finish(c, false, "%s", err);
@@ -126,10 +126,18 @@ begin_reopen(struct master_command *c, FILE *out)
 /* ---- the whole daemon ---- */
 
 static void
+begin_upgrade(struct master_command *c, FILE *out)
+{
+	(void)out;
+	c->ticket = master_upgrade_begin();
+	command_finish(c, true, "the upgrade has begun");
+}
+
+static void
 begin_stop(struct master_command *c, FILE *out)
 {
 	(void)out;
-	master_stop(c->request.now, "stop");
+	master_stop(c->request.now, "control socket");
 	command_finish(c, true, "stopping");
 }
 
@@ -146,6 +154,7 @@ static const struct command_word words[] = {
 	{ "test", "test", 0, 0, true, false, begin_test, NULL },
 	{ "reopen", "reopen", 0, 0, false, false, begin_reopen, NULL },
 	{ "reload", "reload", 0, 0, false, true, begin_reload, command_look_for_outcome },
+	{ "upgrade", "upgrade", 0, 0, false, true, begin_upgrade, command_look_for_outcome },
 	{ "stop", "stop [--now]", 0, 0, false, false, begin_stop, look_at_stop },
 };
 
@@ -164,7 +173,7 @@ find_word(const char *name)
 static bool
 is_calm(void)
 {
-	return !master.plan && master.state == MASTER_RUNNING;
+	return !master.plan && !master_upgrade_is_under_way() && master.state == MASTER_RUNNING;
 }
 
 /* What has begun is at once looked at, unless nobody wants to wait for it. */

@@ -274,10 +274,28 @@ on_client(evutil_socket_t listener, short what, void *arg)
 	}
 }
 
-bool
-master_control_is_open_at(const struct address *address)
+/* The control socket, as the log: in the foreground only if somebody asks for it. */
+int
+master_control_open(char **err)
 {
-	return self.listener && address_equal(&self.listener->address, address);
+	const struct conf *conf = master.plan->conf;
+	const char *path = master.options.control_socket;
+	struct address address;
+	char *why = NULL;
+
+	if (!conf || (!path && master.options.foreground &&
+		      !conf->set[conf_option_index(&conf_global_section, "control_socket")].file))
+		return 0;
+	if (!path)
+		path = conf->control_socket;
+	if (address_parse(path, &address, &why) < 0)
+		return reload_fail_global(conf, "control_socket", why, err);
+	if (self.listener && address_equal(&self.listener->address, &address))
+		return 0;
+	master.control_new = master_handover_control(&address, &why);
+	if (!master.control_new && !why)
+		master.control_new = listener_open(&address, &master.plan->control, &why);
+	return master.control_new ? 0 : reload_fail_global(conf, "control_socket", why, err);
 }
 
 void
@@ -313,6 +331,20 @@ master_control_close_socket(void)
 	self.listener = NULL;
 }
 
+int
+master_control_fd(void)
+{
+	return self.listener ? self.listener->fd : -1;
+}
+
+void
+master_control_give_up(bool taken)
+{
+	if (self.listener && taken)
+		listener_give_away(self.listener);
+	master_control_close_socket();
+}
+
 /* The event loop has ended: what is left to say is said without it. */
 void
 master_control_end(void)
@@ -320,12 +352,14 @@ master_control_end(void)
 	master_control_close_socket();
 	while (self.clients) {
 		struct client *client = self.clients;
+		struct evbuffer *output = bufferevent_get_output(client->bev);
 		int fd = bufferevent_getfd(client->bev);
 
 		master_command_end(&client->command);
 		answer_if_done(client);
 		bufferevent_disable(client->bev, EV_READ | EV_WRITE);
-		evbuffer_write(bufferevent_get_output(client->bev), fd);
+		evbuffer_unfreeze(output, 1); /* bufferevents keep theirs for themselves */
+		evbuffer_write(output, fd);
 		drop(client);
 	}
 }

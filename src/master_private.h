@@ -78,11 +78,26 @@ unsigned master_again_begin(enum reload_kind kind, struct pool *only);
 void master_reload_step(void);
 void master_reload_cancel(const char *why);
 
+/* For whoever waits for the ticket of the last begin; text is owned by the outcome then. */
+void master_set_outcome(bool ok, char *text);
+
+/* master_upgrade.c: the old master's side of the hand-over. */
+unsigned master_upgrade_begin(void); /* the ticket of its outcome */
+bool master_upgrade_is_under_way(void);
+bool master_upgrade_reaped(pid_t pid, int status); /* false: it is none of the upgrade's */
+void master_upgrade_cancel(const char *why);
+
+/* master_handover.c: the new one's. */
+struct listener *master_handover_control(const struct address *address, char **err);
+void master_handover_ready(void); /* calls master_serve() when the old one has let go */
+
 /* master_control.c: the control socket. */
-bool master_control_is_open_at(const struct address *address);
+int master_control_open(char **err); /* for the plan; commits by adopt or change */
 void master_control_adopt(struct listener *listener);
 void master_control_change(const struct listener_options *options);
 void master_control_close_socket(void);
+int master_control_fd(void);             /* -1: there is none */
+void master_control_give_up(bool taken); /* another master listens there; clients stay */
 void master_control_look(void);
 void master_control_end(void);
 
@@ -112,7 +127,8 @@ int master_reopen_log(const char *by, char **err);
 
 /* master.c: after anything that may have ended a trial, a pool, or the daemon. */
 void master_settle(void);
-void master_ready(void);
+void master_ready(void); /* the first plan is committed */
+void master_serve(void); /* and we are the one master */
 void master_tell_ready(void);
 
 #endif

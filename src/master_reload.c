@@ -4,6 +4,7 @@
  */
 #include "master_private.h"
 
+#include "handover.h"
 #include "notify.h"
 
 #include <errno.h>
@@ -63,9 +64,8 @@ static const char *const kinds[] = {
 	[RELOAD_RESUME] = "resume",
 };
 
-/* For whoever waits for it; text is owned by the outcome then. */
-static void
-set_outcome(bool ok, char *text)
+void
+master_set_outcome(bool ok, char *text)
 {
 	free(master.outcome.text);
 	master.outcome = (struct master_outcome){
@@ -79,12 +79,13 @@ refuse(const char *why)
 {
 	if (master.state == MASTER_STARTING) {
 		log_error("cannot start: %s", why);
+		handover_tell("failed %s", why);
 		master.status = 1;
 		master.state = MASTER_STOPPING;
 	} else {
 		log_error("%s refused, nothing was changed: %s", kinds[master.kind], why);
 		notify_send("READY=1\nSTATUS=The %s was refused: %.300s", kinds[master.kind], why);
-		set_outcome(false, util_strdup(why));
+		master_set_outcome(false, util_strdup(why));
 	}
 }
 
@@ -118,28 +119,6 @@ adopt_log(void)
 	if (master.log_fd >= 0)
 		log_adopt(&master.plan->log, master.log_fd);
 	master.log_fd = -1;
-}
-
-/* The control socket, as the log: in the foreground only if somebody asks for it. */
-static int
-open_control(char **err)
-{
-	const struct conf *conf = master.plan->conf;
-	const char *path = master.options.control_socket;
-	struct address address;
-	char *why = NULL;
-
-	if (!conf || (!path && master.options.foreground &&
-		      !conf->set[conf_option_index(&conf_global_section, "control_socket")].file))
-		return 0;
-	if (!path)
-		path = conf->control_socket;
-	if (address_parse(path, &address, &why) < 0)
-		return reload_fail_global(conf, "control_socket", why, err);
-	if (master_control_is_open_at(&address))
-		return 0;
-	master.control_new = listener_open(&address, &master.plan->control, &why);
-	return master.control_new ? 0 : reload_fail_global(conf, "control_socket", why, err);
 }
 
 static void
@@ -203,7 +182,7 @@ begin(enum reload_kind kind, struct reload_plan *plan, char *err)
 
 	master.kind = kind;
 	master.plan = plan;
-	if (!plan || open_log(&err) < 0 || open_control(&err) < 0 || open_gates(&err) < 0) {
+	if (!plan || open_log(&err) < 0 || master_control_open(&err) < 0 || open_gates(&err) < 0) {
 		refuse(err);
 		drop_plan();
 		free(err);
@@ -262,6 +241,16 @@ add_name(char **outcome, bool *begun, const char *what, const char *name)
 	*begun = true;
 }
 
+/* A listener that ends is not for the next instance. */
+static void
+forget_stored(const struct pool *pool)
+{
+	if (!pool->current || !pool->current->listener->stored)
+		return;
+	pool->current->listener->stored = false;
+	notify_unstore(pool->name);
+}
+
 static bool
 in_plan(const struct pool *pool)
 {
@@ -317,6 +306,18 @@ outcome_of_plan(void)
 	return outcome;
 }
 
+/* The service manager keeps it over a restart, in place of the one before it. */
+static void
+note_listener(const struct pool *pool, struct listener *listener)
+{
+	log_notice("pool %s: listening on %s", pool->name, listener->name);
+	if (!notify_can_store() || listener->inherited)
+		return;
+	forget_stored(pool);
+	notify_store(pool->name, listener->fd);
+	listener->stored = true;
+}
+
 static void
 commit_entry(struct reload_entry *entry, int64_t now)
 {
@@ -326,7 +327,7 @@ commit_entry(struct reload_entry *entry, int64_t now)
 		struct generation *gen = pool->trial;
 
 		if (entry->opened)
-			log_notice("pool %s: listening on %s", pool->name, gen->listener->name);
+			note_listener(pool, gen->listener);
 		else
 			listener_change(gen->listener, &gen->listen);
 		if (master.plan->kind == RELOAD_FILE)
@@ -377,13 +378,15 @@ commit(void)
 	for (size_t i = 0; i < master.plan->n; i++)
 		commit_entry(&master.plan->entries[i], now);
 	for (size_t i = 0; i < master.npools; i++)
-		if (to_be_dropped(master.pools[i]))
+		if (to_be_dropped(master.pools[i])) {
+			forget_stored(master.pools[i]);
 			pool_stop(master.pools[i], false, now);
+		}
 	if (!first) {
 		char *text = util_format("%s done: %s", kinds[master.kind], outcome);
 
 		log_notice("%s", text);
-		set_outcome(true, text);
+		master_set_outcome(true, text);
 	}
 	free(outcome);
 	drop_plan();

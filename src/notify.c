@@ -13,16 +13,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LISTEN_FDS_START 3 /* sd_listen_fds(3) */
-
 static struct {
 	int fd; /* to the manager; -1: there is none */
+	char *path;
+	bool stores;
 	int64_t watchdog_ms;
 	int *sockets; /* -1: taken */
 	char **names;
 	size_t nsockets;
 	int last_fd;
-} self = { .fd = -1, .last_fd = LISTEN_FDS_START - 1 };
+} self = { .fd = -1, .last_fd = NOTIFY_SOCKETS_START - 1 };
 
 /* A number in the environment, or -1. */
 static int64_t
@@ -61,6 +61,8 @@ open_manager(void)
 	if (path[0] == '@')
 		sun.sun_path[0] = '\0';
 	self.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	self.path = util_strdup(path);
+	self.stores = env_number("FDSTORE") > 0;
 	if (self.fd >= 0 &&
 	    connect(self.fd, (struct sockaddr *)&sun,
 		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0) {
@@ -95,7 +97,7 @@ take_sockets(void)
 	self.sockets = util_calloc(self.nsockets, sizeof(int));
 	self.names = util_calloc(self.nsockets + 1, sizeof(char *));
 	for (size_t i = 0; i < self.nsockets; i++) {
-		self.sockets[i] = LISTEN_FDS_START + (int)i;
+		self.sockets[i] = NOTIFY_SOCKETS_START + (int)i;
 		self.names[i] = name_of(i);
 		fcntl(self.sockets[i], F_SETFD, FD_CLOEXEC);
 		self.last_fd = self.sockets[i];
@@ -116,7 +118,8 @@ void
 notify_connect(void)
 {
 	static const char *const names[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
-					     "LISTEN_FDS",    "LISTEN_PID",    "LISTEN_FDNAMES" };
+					     "LISTEN_FDS",    "LISTEN_PID",    "LISTEN_FDNAMES",
+					     "FDSTORE" };
 
 	open_manager();
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -143,6 +146,68 @@ notify_send(const char *fmt, ...)
 	va_end(ap);
 	if (len > 0 && (size_t)len < sizeof(text))
 		send(self.fd, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+bool
+notify_can_store(void)
+{
+	return self.fd >= 0 && self.stores;
+}
+
+void
+notify_store(const char *name, int fd)
+{
+	char text[160], space[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = { 0 };
+	int len = snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s", name);
+	struct iovec iov = { .iov_base = text, .iov_len = (size_t)len };
+	struct msghdr message = { .msg_iov = &iov,
+				  .msg_iovlen = 1,
+				  .msg_control = space,
+				  .msg_controllen = sizeof(space) };
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	if (!notify_can_store() || strchr(name, ':') || (size_t)len >= sizeof(text))
+		return;
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(header), &fd, sizeof(int));
+	sendmsg(self.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void
+notify_unstore(const char *name)
+{
+	if (notify_can_store())
+		notify_send("FDSTOREREMOVE=1\nFDNAME=%s", name);
+}
+
+static void
+add_variable(char ***environment, char *assignment)
+{
+	util_list_add(environment, assignment);
+	free(assignment);
+}
+
+void
+notify_pass_on(char ***environment)
+{
+	if (self.fd < 0)
+		return;
+	add_variable(environment, util_format("NOTIFY_SOCKET=%s", self.path));
+	if (self.stores)
+		util_list_add(environment, "FDSTORE=1");
+	if (self.watchdog_ms > 0)
+		add_variable(environment,
+			     util_format("WATCHDOG_USEC=%" PRId64, self.watchdog_ms * 1000));
+}
+
+void
+notify_close(void)
+{
+	if (self.fd >= 0)
+		close(self.fd);
+	self.fd = -1;
 }
 
 void
@@ -179,4 +244,23 @@ notify_socket_taken(int fd)
 	for (size_t k = 0; k < self.nsockets; k++)
 		if (self.sockets[k] == fd)
 			self.sockets[k] = -1;
+}
+
+bool
+notify_socket_is_taken(int fd)
+{
+	for (size_t k = 0; k < self.nsockets; k++)
+		if (self.sockets[k] == fd)
+			return false;
+	return true;
+}
+
+void
+notify_close_untaken(void)
+{
+	for (size_t k = 0; k < self.nsockets; k++) {
+		if (self.sockets[k] >= 0)
+			close(self.sockets[k]);
+		self.sockets[k] = -1;
+	}
 }

@@ -8,6 +8,10 @@
 
 #include "util.h"
 
+#include <stdbool.h>
+
+#define NOTIFY_SOCKETS_START 3 /* sd_listen_fds(3): where they begin */
+
 /*
  * First of all: notes the sockets of LISTEN_FDS and the watchdog, if they are meant for
  * this process.  Descriptors up to notify_last_fd() must not be closed then.
@@ -31,10 +35,26 @@ void notify_reloading(void);
 int64_t notify_watchdog_ms(void);
 
 /*
+ * The manager keeps sockets for the next instance: only if $FDSTORE says that it has
+ * places (systemd 254 sets it).  Names are those of pools; one with a colon cannot be.
+ */
+bool notify_can_store(void);
+void notify_store(const char *name, int fd);
+void notify_unstore(const char *name);
+
+/* Adds what another master needs to speak with the manager, which then is its turn. */
+void notify_pass_on(char ***environment);
+void notify_close(void);
+
+/*
  * The i-th of the sockets that were handed over and not taken yet, with its name
  * ("unknown" if the manager gave none); -1 behind the last one.
  */
 int notify_socket(size_t i, const char **name);
 void notify_socket_taken(int fd);
+bool notify_socket_is_taken(int fd);
+
+/* For those that another master keeps if we do not take them. */
+void notify_close_untaken(void);
 
 #endif

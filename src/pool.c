@@ -70,6 +70,18 @@ pool_processes(const struct pool *pool)
 	       pool->counts[SLOT_DRAINING] + pool->counts[SLOT_KILLED];
 }
 
+unsigned
+pool_busy(const struct pool *pool)
+{
+	unsigned busy = 0;
+
+	for (size_t i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].state != SLOT_FREE)
+			busy += scoreboard_activity(pool->scoreboard, i, pool->slots[i].pid) ==
+				ACTIVITY_BUSY;
+	return busy;
+}
+
 static void
 try_failed(struct pool *pool, char *why)
 {

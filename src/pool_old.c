@@ -55,15 +55,19 @@ close_listener(struct pool *pool, struct generation *gen)
 static void
 finish_generation(struct pool *pool, struct generation *gen, int64_t now, int64_t *look_at)
 {
-	bool in_time = now < gen->finish_by;
+	bool in_time = now < gen->finish_by, stored = gen->listener->stored;
 	int queue = pool->ops->queue(gen->listener);
 
-	if (queue > 0 && (!gen->emptied || in_time)) {
+	if (stored && !in_time) {
+		close_listener(pool, gen); /* nothing holds connections back: no end in sight */
+	} else if (queue > 0 && (!gen->emptied || in_time)) {
 		gen->emptied = false;
 		empty_queue(pool, gen, queue, now);
 		if (gen->workers == 0)
 			pool_slots_earliest(look_at, pool->policy.next_try);
-	} else if (in_time && pool->ops->handshakes(gen->listener) > 0) {
+		if (stored)
+			pool_slots_earliest(look_at, gen->finish_by);
+	} else if (in_time && !stored && pool->ops->handshakes(gen->listener) > 0) {
 		pool_slots_earliest(look_at, now + HANDSHAKE_LOOK_MS);
 	} else if (gen->emptied || gen->workers == 0) {
 		close_listener(pool, gen);

@@ -1,6 +1,7 @@
 #include "reload.h"
 
 #include "conf_parse.h"
+#include "handover.h"
 #include "netdiag.h"
 #include "notify.h"
 
@@ -161,9 +162,9 @@ find_listener(const struct generation *gen, const struct pool *own, struct pool 
 	return NULL;
 }
 
-/* Is the socket bound to the pool's address? */
+/* Is the socket bound to the pool's address?  any_port: where any will do, one is. */
 static bool
-has_address(const struct generation *gen, int fd)
+has_address(const struct generation *gen, int fd, bool any_port)
 {
 	struct address a = { .len = sizeof(a.sa) };
 
@@ -173,21 +174,29 @@ has_address(const struct generation *gen, int fd)
 	a.path = gen->address.path;
 	if (a.sa.ss_family == AF_UNIX && a.path)
 		a.len = gen->address.len; /* the kernel counts the path only as far as it goes */
-	return address_equal(&gen->address, &a);
+	return address_equal(&gen->address, &a) ||
+	       (any_port && address_is_one_of(&gen->address, &a));
 }
 
-/* A socket that was handed over: the one with the pool's name, or else its address. */
+/*
+ * A socket that was handed over: the one with the pool's name, or else its address.  What
+ * another master opened follows the file, so both must fit if its name does.
+ */
 static int
 find_inherited(const struct generation *gen)
 {
 	const char *name;
 	int fd;
 
-	for (size_t i = 0; (fd = notify_socket(i, &name)) >= 0; i++)
-		if (strcmp(name, gen->conf->name) == 0)
+	for (size_t i = 0; (fd = notify_socket(i, &name)) >= 0; i++) {
+		enum handover_kind kind = handover_kind(fd);
+
+		if (kind != HANDOVER_CONTROL && strcmp(name, gen->conf->name) == 0 &&
+		    (kind != HANDOVER_OWN || has_address(gen, fd, true)))
 			return fd;
+	}
 	for (size_t i = 0; (fd = notify_socket(i, &name)) >= 0; i++)
-		if (has_address(gen, fd))
+		if (handover_kind(fd) != HANDOVER_CONTROL && has_address(gen, fd, false))
 			return fd;
 	return -1;
 }
@@ -201,8 +210,11 @@ adopt_inherited(const struct generation *gen, char **err)
 	if (fd < 0)
 		return NULL;
 	l = listener_adopt(fd, &gen->address, &gen->listen, err);
-	if (l)
-		notify_socket_taken(fd);
+	if (!l)
+		return NULL;
+	notify_socket_taken(fd);
+	if (handover_kind(fd) == HANDOVER_OWN)
+		listener_own(l);
 	return l;
 }
 

@@ -1,0 +1,94 @@
+#include "handover.h"
+
+#include "notify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define VARIABLE "PREFORKD_HANDOVER"
+
+static struct {
+	int fd; /* to the old master; -1: there is none */
+	char kinds[HANDOVER_SOCKETS_MAX + 1];
+} self = { .fd = -1 };
+
+int
+handover_parse(const char *text, int *fd, char *kinds)
+{
+	unsigned format;
+	int channel, at = 0;
+	size_t len;
+
+	if (sscanf(text, "%u:%d:%n", &format, &channel, &at) != 2 || at == 0 ||
+	    format != HANDOVER_FORMAT || channel <= STDERR_FILENO)
+		return -1;
+	len = strspn(text + at, "oic");
+	if (text[at + (int)len] != '\0' || len > HANDOVER_SOCKETS_MAX)
+		return -1;
+	memcpy(kinds, text + at, len + 1);
+	*fd = channel;
+	return 0;
+}
+
+void
+handover_init(void)
+{
+	const char *text = getenv(VARIABLE);
+
+	if (text && handover_parse(text, &self.fd, self.kinds) == 0 &&
+	    fcntl(self.fd, F_SETFD, FD_CLOEXEC) < 0)
+		self.fd = -1;
+	unsetenv(VARIABLE);
+}
+
+int
+handover_fd(void)
+{
+	return self.fd;
+}
+
+enum handover_kind
+handover_kind(int fd)
+{
+	int i = fd - NOTIFY_SOCKETS_START;
+
+	if (self.kinds[0] == '\0' || i < 0 || (size_t)i >= strlen(self.kinds))
+		return HANDOVER_NONE;
+	return (enum handover_kind)self.kinds[i];
+}
+
+void
+handover_tell(const char *fmt, ...)
+{
+	char line[HANDOVER_LINE_BYTES];
+	va_list ap;
+	int len;
+
+	if (self.fd < 0)
+		return;
+	va_start(ap, fmt);
+	len = vsnprintf(line, sizeof(line) - 1, fmt, ap);
+	va_end(ap);
+	if (len < 0)
+		return;
+	len = (int)util_min(len, (int)sizeof(line) - 2);
+	for (int i = 0; i < len; i++)
+		if (line[i] == '\n')
+			line[i] = ' ';
+	line[len] = '\n';
+	send(self.fd, line, (size_t)len + 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void
+handover_end(void)
+{
+	if (self.fd >= 0)
+		close(self.fd);
+	self.fd = -1;
+}

@@ -1,0 +1,58 @@
+/*
+ * From one master to the next one, which runs a new program: what both say to each other.
+ *
+ * The old one starts the new one with its listen sockets by the protocol of
+ * sd_listen_fds(3) (LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES with the names of pools) and
+ *
+ *	PREFORKD_HANDOVER=1:FD:KINDS
+ *
+ * 1 is the number of this format.  FD is a stream socket between the two.  KINDS has a
+ * letter for each socket: o is the master's own, i was inherited from a service manager,
+ * c is the control socket.  On FD the new one writes lines:
+ *
+ *	starting MS	it lives, and will be ready within so many milliseconds
+ *	ready TAKEN	it serves; TAKEN has 1 or 0 for each socket
+ *	failed TEXT	it gives up
+ *
+ * After "ready" the old one lets go of pid file and control socket, writes "yours", and
+ * drains.  A version that knows more says more only if the number is a higher one.
+ */
+#ifndef PREFORKD_HANDOVER_H
+#define PREFORKD_HANDOVER_H
+
+#include "util.h"
+
+#include <stdbool.h>
+
+#define HANDOVER_FORMAT      1
+#define HANDOVER_SOCKETS_MAX 1024
+#define HANDOVER_LINE_BYTES  2048
+
+enum handover_kind {
+	HANDOVER_NONE = 0, /* not handed over by another master */
+	HANDOVER_OWN = 'o',
+	HANDOVER_INHERITED = 'i',
+	HANDOVER_CONTROL = 'c',
+};
+
+/*
+ * The value of the variable, pure.  kinds has room for HANDOVER_SOCKETS_MAX + 1 letters.
+ * -1: it is none, or of another format.
+ */
+int handover_parse(const char *text, int *fd, char *kinds);
+
+/*
+ * The new one's side.  handover_init() takes the variable out of the environment; its
+ * descriptor must not be closed then.  -1: nobody hands over.
+ */
+void handover_init(void);
+int handover_fd(void);
+enum handover_kind handover_kind(int fd);
+
+/* Writes one line; does nothing if nobody hands over. */
+void handover_tell(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* It is over: closes the descriptor. */
+void handover_end(void);
+
+#endif
