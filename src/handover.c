@@ -12,10 +12,12 @@
 #include <unistd.h>
 
 #define VARIABLE "PREFORKD_HANDOVER"
+#define DRAINED  "PREFORKD_DRAINED"
 
 static struct {
 	int fd; /* to the old master; -1: there is none */
 	char kinds[HANDOVER_SOCKETS_MAX + 1];
+	char *drained; /* with colons between; or NULL */
 } self = { .fd = -1 };
 
 int
@@ -44,7 +46,10 @@ handover_init(void)
 	if (text && handover_parse(text, &self.fd, self.kinds) == 0 &&
 	    fcntl(self.fd, F_SETFD, FD_CLOEXEC) < 0)
 		self.fd = -1;
+	if (self.fd >= 0)
+		self.drained = util_strdup(getenv(DRAINED));
 	unsetenv(VARIABLE);
+	unsetenv(DRAINED);
 }
 
 int
@@ -61,6 +66,19 @@ handover_kind(int fd)
 	if (self.kinds[0] == '\0' || i < 0 || (size_t)i >= strlen(self.kinds))
 		return HANDOVER_NONE;
 	return (enum handover_kind)self.kinds[i];
+}
+
+bool
+handover_is_drained(const char *pool)
+{
+	size_t len = strlen(pool);
+
+	for (const char *at = self.drained; at; at = strchr(at, ':')) {
+		at += *at == ':';
+		if (strncmp(at, pool, len) == 0 && (at[len] == ':' || at[len] == '\0'))
+			return true;
+	}
+	return false;
 }
 
 void

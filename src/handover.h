@@ -14,6 +14,8 @@
  *	ready TAKEN	it serves; TAKEN has 1 or 0 for each socket
  *	failed TEXT	it gives up
  *
+ * PREFORKD_DRAINED has the names of pools that are drained, with colons between.
+ *
  * After "ready" the old one lets go of pid file and control socket, writes "yours", and
  * drains.  A version that knows more says more only if the number is a higher one.
  */
@@ -42,12 +44,13 @@ enum handover_kind {
 int handover_parse(const char *text, int *fd, char *kinds);
 
 /*
- * The new one's side.  handover_init() takes the variable out of the environment; its
+ * The new one's side.  handover_init() takes the variables out of the environment; the
  * descriptor must not be closed then.  -1: nobody hands over.
  */
 void handover_init(void);
 int handover_fd(void);
 enum handover_kind handover_kind(int fd);
+bool handover_is_drained(const char *pool);
 
 /* Writes one line; does nothing if nobody hands over. */
 void handover_tell(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -1,6 +1,7 @@
 #include "listener.h"
 
 #include "netdiag.h"
+#include "notify.h"
 #include "util.h"
 
 #include <errno.h>
@@ -333,7 +334,8 @@ listener_release(struct listener *l)
 		return;
 	if (!l->stored)
 		remove_file(l);
-	close(l->fd);
+	if (!l->inherited || !notify_socket_return(l->fd))
+		close(l->fd);
 	free(l);
 }
 

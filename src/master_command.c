@@ -208,7 +208,9 @@ master_command_begin(struct master_command *c, const struct ucred *peer, FILE *o
 			   request->n > 1 ? request->words[1] : "", request->n > 2 ? " " : "",
 			   request->n > 2 ? request->words[2] : "", request->now ? " --now" : "");
 	c->state = COMMAND_WAITS;
-	if (c->word->calm && master.state == MASTER_STOPPING)
+	if (c->word->begin == begin_upgrade && master_upgrade_is_under_way())
+		command_finish(c, false, "an upgrade is under way");
+	else if (c->word->calm && master.state == MASTER_STOPPING)
 		command_finish(c, false, "preforkd is stopping");
 	else if (!c->word->calm || is_calm())
 		run(c, out);

@@ -186,6 +186,7 @@ begin_drain(struct master_command *c, FILE *out)
 		return;
 	if (pool->current) {
 		log_notice("pool %s: draining", pool->name);
+		master_forget_stored(pool);
 		pool_park(pool, util_now_ms());
 	}
 	command_finish(c, true, "pool %s drains", pool->name);

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -136,7 +137,6 @@ obey(struct client *client, const char *line, size_t len)
 	FILE *out;
 
 	bufferevent_set_timeouts(client->bev, NULL, NULL);
-	bufferevent_disable(client->bev, EV_READ);
 	if (control_request_parse(&client->command.request, line, len, &err) < 0) {
 		answer(client, false, err);
 		free(err);
@@ -159,9 +159,14 @@ on_read(struct bufferevent *bev, void *arg)
 {
 	struct evbuffer *input = bufferevent_get_input(bev);
 	struct client *client = arg;
+	char *line;
 	size_t len;
-	char *line = evbuffer_readln(input, &len, EVBUFFER_EOL_LF);
 
+	if (client->command.state != COMMAND_NONE) {
+		evbuffer_drain(input, evbuffer_get_length(input));
+		return;
+	}
+	line = evbuffer_readln(input, &len, EVBUFFER_EOL_LF);
 	if (line) {
 		obey(client, line, len);
 		free(line);
@@ -171,29 +176,43 @@ on_read(struct bufferevent *bev, void *arg)
 	}
 }
 
+/* Who closed only its own direction still waits for the answer (unix(7): no POLLHUP). */
+static bool
+still_listens(struct client *client)
+{
+	struct pollfd pfd = { .fd = bufferevent_getfd(client->bev) };
+
+	return client->command.state != COMMAND_NONE && poll(&pfd, 1, 0) == 0;
+}
+
 /* End of file, an error, or its time is over. */
 static void
 on_event(struct bufferevent *bev, short what, void *arg)
 {
-	(void)bev;
-	(void)what;
-	drop(arg);
+	struct client *client = arg;
+
+	if ((what & BEV_EVENT_EOF) && still_listens(client))
+		bufferevent_disable(bev, EV_READ);
+	else
+		drop(client);
 }
 
-/* The one that has waited longest for its own request makes room. */
-static bool
+/*
+ * Somebody makes room, so that status and stop always get in: who has not asked yet or
+ * reads slowly, the oldest first; else the one that has waited longest.
+ */
+static void
 make_room(void)
 {
-	struct client *oldest = NULL;
+	struct client *oldest = NULL, *slow = NULL;
 
-	if (self.n < CLIENTS_MAX)
-		return true;
-	for (struct client *client = self.clients; client; client = client->next)
+	for (struct client *client = self.clients; client; client = client->next) {
+		oldest = client;
 		if (client->command.state == COMMAND_NONE || client->answered)
-			oldest = client;
-	if (oldest)
-		drop(oldest);
-	return oldest != NULL;
+			slow = client;
+	}
+	if (self.n >= CLIENTS_MAX)
+		drop(slow ? slow : oldest);
 }
 
 static void
@@ -254,7 +273,9 @@ pause_accepting(void)
 static void
 on_client(evutil_socket_t listener, short what, void *arg)
 {
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	int fd = accept4(listener, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct ucred peer = { 0 };
 
 	(void)what;
@@ -267,9 +288,8 @@ on_client(evutil_socket_t listener, short what, void *arg)
 	if (!may_speak(fd, &peer)) {
 		log_notice("control: uid %d pid %d is refused", (int)peer.uid, (int)peer.pid);
 		refuse_client(fd, "permission denied: it takes root or the control_group");
-	} else if (!make_room()) {
-		refuse_client(fd, "too many commands are under way");
 	} else {
+		make_room();
 		add_client(fd, &peer);
 	}
 }

@@ -58,7 +58,7 @@ struct master {
 	struct listener *control_new; /* the plan's control socket, if it is another one */
 	int gate;                     /* its workers wait for this end to close */
 	int log_fd;                   /* its log, opened; -1: the log stays */
-	bool reload_again;            /* another HUP came meanwhile */
+	bool reload_again;            /* a HUP came meanwhile, or in an upgrade */
 
 	pid_t *sessions; /* of programs whose worker died, until all of them are gone */
 	size_t nsessions;
@@ -76,6 +76,7 @@ void master_look_all(bool starved_only);
 unsigned master_reload_begin(void); /* the ticket of its outcome */
 unsigned master_again_begin(enum reload_kind kind, struct pool *only);
 void master_reload_step(void);
+void master_forget_stored(const struct pool *pool); /* its listener ends */
 void master_reload_cancel(const char *why);
 
 /* For whoever waits for the ticket of the last begin; text is owned by the outcome then. */

@@ -49,7 +49,8 @@ take_back_trials(void)
 	for (size_t i = 0; i < master.plan->n; i++) {
 		struct pool *pool = master.plan->entries[i].pool;
 
-		if (!pool || !on_trial(&master.plan->entries[i]))
+		if (!pool ||
+		    (!on_trial(&master.plan->entries[i]) && (pool->current || pool->parked)))
 			continue;
 		if (pool->current || pool->parked)
 			pool_take_back(pool, now);
@@ -162,12 +163,12 @@ start_trials(void)
 		struct reload_entry *entry = &master.plan->entries[i];
 		struct generation *gen = entry->gen;
 
-		if (!on_trial(entry))
-			continue;
 		if (!entry->pool)
 			entry->pool = master_pool_add(gen->conf->name);
 		if (!entry->pool)
 			return; /* the step after this sees that it is missing */
+		if (!on_trial(entry))
+			continue;
 		entry->gen = NULL;
 		gen->number = master.generation + 1;
 		pool_try(entry->pool, gen, now);
@@ -202,7 +203,7 @@ master_reload_begin(void)
 	struct reload_plan *plan;
 	char *err = NULL;
 
-	if (master.plan) {
+	if (master.plan || master_upgrade_is_under_way()) {
 		master.reload_again = true;
 		return master.ticket + 1;
 	}
@@ -242,8 +243,8 @@ add_name(char **outcome, bool *begun, const char *what, const char *name)
 }
 
 /* A listener that ends is not for the next instance. */
-static void
-forget_stored(const struct pool *pool)
+void
+master_forget_stored(const struct pool *pool)
 {
 	if (!pool->current || !pool->current->listener->stored)
 		return;
@@ -313,7 +314,7 @@ note_listener(const struct pool *pool, struct listener *listener)
 	log_notice("pool %s: listening on %s", pool->name, listener->name);
 	if (!notify_can_store() || listener->inherited)
 		return;
-	forget_stored(pool);
+	master_forget_stored(pool);
 	notify_store(pool->name, listener->fd);
 	listener->stored = true;
 }
@@ -336,6 +337,7 @@ commit_entry(struct reload_entry *entry, int64_t now)
 		return;
 	}
 	if (entry->action == RELOAD_PARKED) {
+		pool->drained |= !pool->parked; /* by the master before us */
 		conf_pool_free(pool->parked);
 		pool->parked = entry->gen->conf;
 		entry->gen->conf = NULL;
@@ -379,11 +381,13 @@ commit(void)
 		commit_entry(&master.plan->entries[i], now);
 	for (size_t i = 0; i < master.npools; i++)
 		if (to_be_dropped(master.pools[i])) {
-			forget_stored(master.pools[i]);
+			master_forget_stored(master.pools[i]);
 			pool_stop(master.pools[i], false, now);
 		}
 	if (!first) {
-		char *text = util_format("%s done: %s", kinds[master.kind], outcome);
+		char *text = master.kind == RELOAD_RESUME
+				 ? util_strdup(outcome)
+				 : util_format("%s done: %s", kinds[master.kind], outcome);
 
 		log_notice("%s", text);
 		master_set_outcome(true, text);
@@ -406,12 +410,12 @@ decide(void)
 	for (size_t i = 0; i < master.plan->n; i++) {
 		const struct reload_entry *entry = &master.plan->entries[i];
 
-		if (!on_trial(entry))
-			continue;
 		if (!entry->pool) {
 			master_reload_cancel("no memory for another pool");
 			return true;
 		}
+		if (!on_trial(entry))
+			continue;
 		switch (pool_try_state(entry->pool)) {
 		case POOL_TRY_PENDING:
 			pending = true;
@@ -431,10 +435,12 @@ decide(void)
 void
 master_reload_step(void)
 {
-	while (master.plan && decide()) {
-		master_control_look();
-		if (!master.reload_again || master.state != MASTER_RUNNING)
+	for (;;) {
+		if (!master.plan && master.reload_again && master.state == MASTER_RUNNING &&
+		    !master_upgrade_is_under_way())
+			master_reload_begin();
+		if (!master.plan || !decide())
 			return;
-		master_reload_begin();
+		master_control_look();
 	}
 }

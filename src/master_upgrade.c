@@ -101,14 +101,16 @@ take_leave(const char *taken)
 	notify_close();
 	if (send(self.fd, "yours\n", 6, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		log_warn("upgrade: pid %d: %s", (int)pid, strerror(errno));
+	if (master.reload_again)
+		kill(pid, SIGHUP); /* it may have read the file before that was asked for */
 	let_go();
 	master.state = MASTER_STOPPING;
 	for (size_t i = 0; i < master.npools; i++) {
 		busy += pool_busy(master.pools[i]);
 		pool_stop(master.pools[i], false, now);
 	}
-	log_notice("upgrade: pid %d has taken over, %u busy worker%s finish", (int)pid, busy,
-		   util_plural(busy));
+	log_notice("upgrade: pid %d has taken over, %u worker%s finish%s", (int)pid, busy,
+		   util_plural(busy), busy == 1 ? "es its connection" : " their connections");
 	master_set_outcome(true, util_format("upgraded: pid %d serves now", (int)pid));
 }
 
@@ -220,8 +222,8 @@ check_program(const char *path, char **err)
 	struct stat st;
 
 	if (getpid() == 1)
-		return util_fail(err, "as process 1 of a container there is nobody to hand over "
-				      "to: start a new container");
+		return util_fail(err, "as PID 1 of a container there is nobody to hand over to: "
+				      "start a new container");
 	if (stat(path, &st) < 0)
 		return util_fail(err, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode) || access(path, X_OK) < 0)
@@ -284,6 +286,20 @@ add_variable(char ***environment, char *assignment)
 	free(assignment);
 }
 
+/* What an operator has drained stays so. */
+static void
+pass_on_drained(char ***environment)
+{
+	char *names = util_strdup("");
+
+	for (size_t i = 0; i < master.npools; i++)
+		if (master.pools[i]->parked)
+			add_name(&names, master.pools[i]->name);
+	if (*names)
+		add_variable(environment, util_format("PREFORKD_DRAINED=%s", names));
+	free(names);
+}
+
 static pid_t
 start_program(int channel)
 {
@@ -298,6 +314,7 @@ start_program(int channel)
 	add_variable(&environment, util_format("PREFORKD_HANDOVER=%d:%d:%s", HANDOVER_FORMAT,
 					       NOTIFY_SOCKETS_START + (int)self.n, kinds));
 	add_variable(&environment, util_format("LISTEN_FDS=%zu", self.n));
+	pass_on_drained(&environment);
 	add_variable(&environment, util_format("LISTEN_FDNAMES=%s", names));
 	at = util_list_len(environment);
 	add_variable(&environment, util_format("LISTEN_PID=%*s", PID_BYTES, ""));

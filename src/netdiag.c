@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
+#include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
@@ -139,16 +140,74 @@ count_sockets(in_port_t port, unsigned state, unsigned long *inode)
 	return n;
 }
 
+static int
+ask_for_handshakes(int netlink, int family, in_port_t port)
+{
+	struct {
+		struct nlmsghdr header;
+		struct inet_diag_req_v2 req;
+	} ask = {
+		.header = { .nlmsg_len = sizeof(ask),
+			    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.req = { .sdiag_family = (uint8_t)family,
+			 .sdiag_protocol = IPPROTO_TCP,
+			 .idiag_states = 1U << TCP_SYN_RECV,
+			 .id.idiag_sport = port },
+	};
+
+	return send(netlink, &ask, sizeof(ask), 0) == (ssize_t)sizeof(ask) ? 0 : -1;
+}
+
+/* The sockets in one piece of a dump; *more: another piece follows. */
+static int
+count_answers(const struct nlmsghdr *header, size_t len, in_port_t port, bool *more)
+{
+	int n = 0;
+
+	for (; NLMSG_OK(header, len); header = NLMSG_NEXT(header, len)) {
+		const struct inet_diag_msg *msg = NLMSG_DATA(header);
+
+		if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY) {
+			*more = false; /* the end, or an error */
+			break;
+		}
+		n += header->nlmsg_len >= NLMSG_LENGTH(sizeof(*msg)) && msg->id.idiag_sport == port;
+	}
+	return n;
+}
+
+/* The kernel looks through its table, and tells of those only: no other one is copied. */
+static int
+count_handshakes(int family, in_port_t port)
+{
+	int n = 0, netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+				    NETLINK_SOCK_DIAG);
+	_Alignas(struct nlmsghdr) char answer[8192];
+	bool more = netlink >= 0 && ask_for_handshakes(netlink, family, port) == 0;
+
+	while (more) {
+		ssize_t len = recv(netlink, answer, sizeof(answer), 0);
+
+		if (len <= 0)
+			break;
+		n += count_answers((struct nlmsghdr *)answer, (size_t)len, port, &more);
+	}
+	if (netlink >= 0)
+		close(netlink);
+	return n;
+}
+
 int
 netdiag_handshakes(int listen_fd)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof(sa);
-	unsigned long inode;
 
 	if (getsockname(listen_fd, (struct sockaddr *)&sa, &len) < 0 || sa.ss_family == AF_UNIX)
 		return 0;
-	return count_sockets(port_of(&sa), TCP_SYN_RECV, &inode);
+	return count_handshakes(AF_INET, port_of(&sa)) +
+	       (sa.ss_family == AF_INET6 ? count_handshakes(AF_INET6, port_of(&sa)) : 0);
 }
 
 static int

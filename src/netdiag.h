@@ -20,7 +20,7 @@ int netdiag_queue(int listen_fd, int *limit);
 
 /*
  * Connections to a listen socket whose handshake has begun and not ended (SYN_RECV), by
- * the port, as /proc/net/tcp shows them.  0 for a Unix socket, which has none.
+ * the port, as sock_diag(7) tells.  0 for a Unix socket, which has none.
  */
 int netdiag_handshakes(int listen_fd);
 

@@ -255,6 +255,17 @@ notify_socket_is_taken(int fd)
 	return true;
 }
 
+bool
+notify_socket_return(int fd)
+{
+	size_t k = (size_t)(fd - NOTIFY_SOCKETS_START);
+
+	if (fd < NOTIFY_SOCKETS_START || k >= self.nsockets || self.sockets[k] >= 0)
+		return false;
+	self.sockets[k] = fd;
+	return true;
+}
+
 void
 notify_close_untaken(void)
 {

@@ -54,6 +54,12 @@ int notify_socket(size_t i, const char **name);
 void notify_socket_taken(int fd);
 bool notify_socket_is_taken(int fd);
 
+/*
+ * One that was handed over is not used any more: it may be taken again.  false: it is none
+ * of those, and the caller must close it.
+ */
+bool notify_socket_return(int fd);
+
 /* For those that another master keeps if we do not take them. */
 void notify_close_untaken(void);
 

@@ -122,7 +122,9 @@ pool_look(struct pool *pool, int64_t now)
 
 	scoreboard_hush(pool->scoreboard);
 	pool_slots_sync(pool, now);
-	if (!scoreboard_correct(pool->scoreboard, pool->nslots, pool_slots_alive, pool))
+	if (scoreboard_correct(pool->scoreboard, pool->nslots, pool_slots_alive, pool))
+		pool->recount = false;
+	else if (pool->recount)
 		pool_slots_earliest(&look_at, now + RECOUNT_MS);
 	if (pool->current && !pool->stopping && !pool_size(pool, now, &look_at))
 		pool_size(pool, now, &look_at);

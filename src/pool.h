@@ -69,12 +69,13 @@ struct pool {
 	char *trial_error;                        /* why it will not be */
 
 	struct policy_state policy;
-	int extra;                /* by TTIN and TTOU, until the next reload */
-	bool stopping;            /* no workers are made but to empty a queue */
-	bool fast;                /* and none may finish its connection */
-	bool starved;             /* wants workers when there is room again */
-	bool settled;             /* has the workers that it wants, as far as limits allow */
-	bool drained;             /* parked, and its last worker has gone */
+	int extra;     /* by TTIN and TTOU, until the next reload */
+	bool stopping; /* no workers are made but to empty a queue */
+	bool fast;     /* and none may finish its connection */
+	bool starved;  /* wants workers when there is room again */
+	bool recount;  /* a worker may have died between two steps: the count may be wrong */
+	bool settled;  /* has the workers that it wants, as far as limits allow */
+	bool drained;  /* parked, and its last worker has gone */
 	struct conf_pool *parked; /* drained by an operator: what it will be when it resumes */
 
 	int64_t limits_at; /* when the next time limit of a request ends; 0: nobody is busy */

@@ -35,10 +35,13 @@ describe(const struct slot *slot, const struct scoreboard_view *view, enum worke
 }
 
 static enum worker_due
-why_due(const struct slot *slot, const struct scoreboard_view *view, int64_t now)
+why_due(const struct pool *pool, size_t i, int64_t now)
 {
-	if (view->due != DUE_NOT)
-		return view->due;
+	const struct slot *slot = &pool->slots[i];
+	uint32_t said = atomic_load(&pool->scoreboard->slots[i].due);
+
+	if (said == DUE_REQUESTS || said == DUE_MEMORY)
+		return (enum worker_due)said;
 	if (slot->gen->conf->max_worker_age > 0 && now - slot->forked >= age_limit(slot))
 		return DUE_AGE;
 	return DUE_NOT;
@@ -85,13 +88,14 @@ pool_due_choose(struct pool *pool, int64_t now, int64_t *look_at)
 
 	for (size_t i = 0; i < pool->nslots && places > 0; i++) {
 		struct slot *slot = &pool->slots[i];
-		struct scoreboard_view view;
 
 		if (!is_candidate(pool, slot))
 			continue;
-		scoreboard_read(pool->scoreboard, i, slot->pid, &view);
-		slot->due = why_due(slot, &view, now);
+		slot->due = why_due(pool, i, now);
 		if (slot->due != DUE_NOT) {
+			struct scoreboard_view view;
+
+			scoreboard_read(pool->scoreboard, i, slot->pid, &view);
 			describe(slot, &view, slot->due, now, text, sizeof(text));
 			log_info("pool %s: worker %d is due for replacement: %s", pool->name,
 				 (int)slot->pid, text);

@@ -1,5 +1,6 @@
 #include "pool_old.h"
 
+#include "pool_size.h"
 #include "pool_slots.h"
 
 /* How long a listener that ends waits for handshakes that have begun. */
@@ -34,7 +35,11 @@ static void
 empty_queue(struct pool *pool, struct generation *gen, int queue, int64_t now)
 {
 	int may = (int)gen->conf->max_workers - (int)gen->workers;
+	int places = pool_size_places(pool, gen->conf->max_workers, gen->conf);
 
+	/* Within the limit for all generations; but somebody must empty it. */
+	if (pool->current && places < may)
+		may = places > 0 ? places : gen->workers == 0;
 	for (int n = queue < may ? queue : may; n > 0; n--)
 		if (pool_slots_spawn(pool, gen, SLOT_DRAINING, now) < 0)
 			return;

@@ -240,13 +240,19 @@ describe_end(const struct slot *slot, int status, char *text, size_t size)
 		snprintf(text, size, "exited with status %d", WEXITSTATUS(status));
 }
 
+/* It was ended because its request had lasted too long. */
+static bool
+is_expired(const struct slot *slot, uint64_t requests)
+{
+	return slot->expired != 0 && slot->expired == requests;
+}
+
 /* Told to go, or left as a worker may: but not without having been of use. */
 static bool
 is_expected(const struct slot *slot, int status, bool early, uint64_t requests)
 {
-	bool expired = slot->expired != 0 && slot->expired == requests;
-
-	if (slot->state == SLOT_DRAINING || slot->state == SLOT_KILLED || expired)
+	if (slot->state == SLOT_DRAINING || slot->state == SLOT_KILLED ||
+	    is_expired(slot, requests))
 		return true;
 	return WIFEXITED(status) && WEXITSTATUS(status) == WORKER_LEFT && !early;
 }
@@ -348,7 +354,7 @@ pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
 	of_living = slot->gen->phase <= GENERATION_CURRENT;
 	describe_end(slot, status, end, sizeof(end));
 	log_end(pool, slot, end, expected, early, requests, now);
-	if (!expected || (slot->state == SLOT_KILLED && of_living))
+	if (!expected || (slot->state == SLOT_KILLED && of_living && !is_expired(slot, requests)))
 		count_failure(pool, slot, how, end, now);
 	/* Who leaves by itself has found the queue empty; who cannot start never will. */
 	if (slot->gen->phase == GENERATION_FINISHING && WIFEXITED(status) && !slot->retired)
@@ -356,6 +362,7 @@ pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
 	if (atomic_load(&said->program) != 0)
 		pool->ops->left_behind((pid_t)atomic_load(&said->program));
 	pool->accepted += requests;
+	pool->recount = true;
 	slot->gen->workers--;
 	slot->gen = NULL;
 	set_state(pool, slot, SLOT_FREE, now);

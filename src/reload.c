@@ -79,8 +79,11 @@ static int
 check_control(struct reload_plan *plan, char **err)
 {
 	const char *group = plan->conf->control_group;
+	struct address address;
 	char *why = NULL;
 
+	if (address_parse(plan->conf->control_socket, &address, &why) < 0)
+		return reload_fail_global(plan->conf, "control_socket", why, err);
 	plan->control = (struct listener_options){
 		.backlog = CONTROL_BACKLOG,
 		.owner = (uid_t)-1,
@@ -242,10 +245,10 @@ action_for(const struct generation *gen, const struct pool *pool)
 {
 	unsigned diff;
 
+	if (pool ? pool->parked != NULL : handover_is_drained(gen->conf->name))
+		return RELOAD_PARKED;
 	if (!pool)
 		return RELOAD_NEW;
-	if (pool->parked)
-		return RELOAD_PARKED;
 	diff = conf_pool_diff(pool->current->conf, gen->conf);
 	if ((diff & CONF_GENERATION) || !identity_equal(&pool->current->id, &gen->id))
 		return RELOAD_REPLACE;

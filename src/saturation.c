@@ -18,9 +18,9 @@ begin(struct saturation *s, const struct saturation_look *look, int64_t now)
 	if (!s->told)
 		return;
 	log_warn("pool %s: all %d workers are busy and %d connection%s wait%s: raise %s if the "
-		 "machine can bear it (%u more like this)",
+		 "machine can bear it",
 		 look->pool, look->busy, look->queue, util_plural((unsigned)look->queue),
-		 look->queue == 1 ? "s" : "", look->remedy, held_back);
+		 look->queue == 1 ? "s" : "", look->remedy);
 }
 
 static void
@@ -32,7 +32,7 @@ go_on(struct saturation *s, const struct saturation_look *look, int64_t now)
 	s->told = true;
 	s->told_at = now;
 	log_warn("pool %s: still saturated after %" PRId64 " s: all %d workers are busy, %d "
-		 "connections wait, at most it were %d: raise %s if the machine can bear it",
+		 "connections wait, at most there were %d: raise %s if the machine can bear it",
 		 look->pool, (now - s->since) / 1000, look->busy, look->queue, s->longest,
 		 look->remedy);
 }

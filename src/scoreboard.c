@@ -80,7 +80,6 @@ scoreboard_read(const struct scoreboard *sb, size_t slot, int pid, struct scoreb
 		view->requests = atomic_load(&s->requests);
 		view->since_ms = atomic_load(&s->since_ms);
 		view->program = (int)atomic_load(&s->program);
-		view->due = (enum worker_due)(atomic_load(&s->due) % (DUE_MEMORY + 1));
 		copy_said(s, view);
 		atomic_thread_fence(memory_order_acquire);
 		after = atomic_load(&s->sequence);

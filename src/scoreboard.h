@@ -71,7 +71,6 @@ struct scoreboard_view {
 	uint64_t requests;
 	int64_t since_ms;
 	int program;
-	enum worker_due due;
 	struct sockaddr_storage peer;
 	socklen_t peer_len; /* 0: there is none */
 	char text[SCOREBOARD_TEXT_BYTES + 1];

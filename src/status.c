@@ -94,6 +94,13 @@ write_queue(FILE *out, const struct generation *gen)
 	control_record_number(out, "queue_limit", limit);
 }
 
+/* With what an operator has added to a fixed pool. */
+static int64_t
+max_of(const struct pool *pool, const struct conf_pool *conf)
+{
+	return conf->max_workers + (conf->workers > 0 ? pool->extra : 0);
+}
+
 static void
 write_pool(FILE *out, const struct pool *pool, int64_t now)
 {
@@ -114,7 +121,7 @@ write_pool(FILE *out, const struct pool *pool, int64_t now)
 	control_record_number(out, "starting", c.starting);
 	control_record_number(out, "draining", c.draining);
 	control_record_number(out, "total", c.idle + c.busy + c.starting + c.draining);
-	control_record_number(out, "max_workers", conf ? conf->max_workers : 0);
+	control_record_number(out, "max_workers", conf ? max_of(pool, conf) : 0);
 	control_record_number(out, "accepted", (int64_t)c.accepted);
 	write_queue(out, gen);
 	control_record_number(out, "crashes", (int64_t)pool->crashes);

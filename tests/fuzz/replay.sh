@@ -4,3 +4,6 @@ set -eu
 "$BUILDDIR/tests/fuzz/replay_conf" "$SRCDIR"/tests/fuzz/corpus/conf/* "$SRCDIR"/tests/conf/*/* \
 	"$SRCDIR"/conf/examples/*.conf "$SRCDIR/conf/preforkd.conf.sample"
 "$BUILDDIR/tests/fuzz/replay_address" "$SRCDIR"/tests/fuzz/corpus/address/*
+for target in control records; do
+	"$BUILDDIR/tests/fuzz/replay_$target" "$SRCDIR/tests/fuzz/corpus/$target"/*
+done

@@ -1,13 +1,14 @@
 #!/bin/sh
 # The order of the files in Makefile.am is the order of the layers: a file includes only
 # headers of its own line or of lines above it.  And some things stand in one place only.
+# The library comes first, then each program; a program's files are not for another one.
 . "$(dirname "$0")/common.sh"
 
-# Each file with the number of its line in libpreforkd_a_SOURCES; main.c is above all.
+# Each file with the number of its line in the lists of sources.
 rows=$(awk '
-	/^libpreforkd_a_SOURCES/ { reading = 1; next }
-	reading { for (i = 1; i <= NF; i++) if ($i != "\\") print $i, NR; reading = /\\$/ }
-	END { print "src/main.c", NR }' Makefile.am | tr '\n' ' ')
+	/^(libpreforkd_a|preforkd|preforkctl)_SOURCES/ { reading = 1 }
+	reading { for (i = 1; i <= NF; i++) if ($i ~ /\//) print $i, NR; reading = /\\$/ }' \
+	Makefile.am | tr '\n' ' ')
 files=$(find src -name '*.[ch]' | LC_ALL=C sort)
 
 # FILE HEADER, where HEADER is a path of the project.
@@ -42,7 +43,7 @@ marks='\b(TO''DO|FIX''ME|X''XX)\b|^[[:space:]]*#[[:space:]]*if[[:space:]]+0\b'
 wrong=$(
 	printf '%s\n' "$files" | awk -v rows="$rows" '
 		BEGIN { n = split(rows, word); for (i = 1; i < n; i += 2) row[word[i]] = 1 }
-		!($1 in row) { print $1 ": not in libpreforkd_a_SOURCES of Makefile.am" }'
+		!($1 in row) { print $1 ": in no list of sources in Makefile.am" }'
 	printf '%s\n' "$includes" | awk -v rows="$rows" '
 		BEGIN { n = split(rows, word); for (i = 1; i < n; i += 2) row[word[i]] = word[i + 1] }
 		!($2 in row) { print $1 " includes " $2 ", which is not there"; next }
@@ -51,6 +52,7 @@ wrong=$(
 		sed 's/^tsort: -:/headers:/; s/^tsort:/  /'
 
 	only 'making a process' "(^|[^[:alnum:]_>.])${maker}[[:space:]]*\\(([^0-9]|\$)" src/child.c
+	only 'libjansson' '^#[[:space:]]*include.*jansson' src/status_json.c
 	only 'libconfuse' '^#[[:space:]]*include.*confuse' src/conf_parse.c
 	# shellcheck disable=SC2086
 	only 'libevent' '^#[[:space:]]*include.*<event' $master

@@ -9,8 +9,8 @@ need "${CPPCHECK:=cppcheck}" cppcheck
 exec "$CPPCHECK" --quiet --error-exitcode=1 --enable=warning,performance,portability \
 	--std=c11 --library=gnu,posix --inline-suppr \
 	--suppress=readdirCalled --suppress=getpwnamCalled --suppress=getpwuidCalled \
-	--suppress=getgrnamCalled --suppress=invalidFunctionArg:*/log.c \
-	--suppress=invalidFunctionArg:*/scoreboard.c \
-	-DPACKAGE_STRING='"preforkd"' -DPREFORKD_USER='"preforkd"' \
+	--suppress=getgrnamCalled --suppress=getgrgidCalled \
+	--suppress=invalidFunctionArg:*/log.c --suppress=invalidFunctionArg:*/scoreboard.c \
+	-DPACKAGE_STRING='"preforkd"' -DPACKAGE_VERSION='"0"' -DPREFORKD_USER='"preforkd"' \
 	-DPREFORKD_RUNDIR='"/run/preforkd"' -DPREFORKD_CONF='"/etc/preforkd/preforkd.conf"' \
 	-D_GNU_SOURCE=1 -Isrc -Isrc/services src

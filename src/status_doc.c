@@ -1,0 +1,199 @@
+#include "status_doc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DAEMON(member) offsetof(struct status_doc, member)
+#define POOL(member)   offsetof(struct status_pool, member)
+#define WORKER(member) offsetof(struct status_worker, member)
+
+static const struct status_field daemon_fields[] = {
+	{ "version", "version", STATUS_TEXT, DAEMON(version) },
+	{ "pid", "pid", STATUS_NUMBER, DAEMON(pid) },
+	{ "uptime_ms", "uptime_s", STATUS_MS, DAEMON(uptime_ms) },
+	{ "generation", "generation", STATUS_NUMBER, DAEMON(generation) },
+	{ "config_file", "config_file", STATUS_TEXT, DAEMON(config_file) },
+	{ "state", "state", STATUS_TEXT, DAEMON(state) },
+	{ "workers", "workers", STATUS_NUMBER, DAEMON(workers) },
+	{ "max_workers", "max_workers", STATUS_NUMBER, DAEMON(max_workers) },
+};
+
+static const struct status_field reload_fields[] = {
+	{ "reload_state", "state", STATUS_TEXT, DAEMON(reload_state) },
+	{ "reload_text", "text", STATUS_TEXT, DAEMON(reload_text) },
+	{ "reload_ago_ms", "ago_s", STATUS_MS, DAEMON(reload_ago_ms) },
+};
+
+static const struct status_field pool_fields[] = {
+	{ "name", "name", STATUS_TEXT, POOL(name) },
+	{ "service", "service", STATUS_TEXT, POOL(service) },
+	{ "listen", "listen", STATUS_TEXT, POOL(listen) },
+	{ "state", "state", STATUS_TEXT, POOL(state) },
+	{ "idle", "idle", STATUS_NUMBER, POOL(idle) },
+	{ "busy", "busy", STATUS_NUMBER, POOL(busy) },
+	{ "starting", "starting", STATUS_NUMBER, POOL(starting) },
+	{ "draining", "draining", STATUS_NUMBER, POOL(draining) },
+	{ "total", "total", STATUS_NUMBER, POOL(total) },
+	{ "max_workers", "max_workers", STATUS_NUMBER, POOL(max_workers) },
+	{ "accepted", "accepted", STATUS_NUMBER, POOL(accepted) },
+	{ "queue_length", "queue_length", STATUS_UNKNOWN_IS_MINUS_1, POOL(queue_length) },
+	{ "queue_limit", "queue_limit", STATUS_UNKNOWN_IS_MINUS_1, POOL(queue_limit) },
+	{ "crashes", "crashes", STATUS_NUMBER, POOL(crashes) },
+	{ "respawns", "respawns", STATUS_NUMBER, POOL(respawns) },
+	{ "generation", "generation", STATUS_NUMBER, POOL(generation) },
+	{ "shed", "shed", STATUS_NUMBER, POOL(shed) },
+	{ "next_try_ms", "next_try_ms", STATUS_NUMBER, POOL(next_try_ms) },
+	{ "last_failure", "last_failure", STATUS_TEXT, POOL(last_failure) },
+	{ "saturated_ms", "saturated_ms", STATUS_NUMBER, POOL(saturated_ms) },
+	{ "extra", "extra", STATUS_NUMBER, POOL(extra) },
+};
+
+static const struct status_field worker_fields[] = {
+	{ "pid", "pid", STATUS_NUMBER, WORKER(pid) },
+	{ "slot", "slot", STATUS_NUMBER, WORKER(slot) },
+	{ "generation", "generation", STATUS_NUMBER, WORKER(generation) },
+	{ "state", "state", STATUS_TEXT, WORKER(state) },
+	{ "requests", "requests", STATUS_NUMBER, WORKER(requests) },
+	{ "age_ms", "age_s", STATUS_MS, WORKER(age_ms) },
+	{ "since_ms", "state_since_ms", STATUS_NUMBER, WORKER(since_ms) },
+	{ "client", "client", STATUS_TEXT, WORKER(client) },
+	{ "request", "request", STATUS_TEXT, WORKER(request) },
+	{ "program", "program", STATUS_NUMBER, WORKER(program) },
+};
+
+const struct status_fields status_daemon_fields = { daemon_fields, ARRAY_LEN(daemon_fields) };
+const struct status_fields status_reload_fields = { reload_fields, ARRAY_LEN(reload_fields) };
+const struct status_fields status_pool_fields = { pool_fields, ARRAY_LEN(pool_fields) };
+const struct status_fields status_worker_fields = { worker_fields, ARRAY_LEN(worker_fields) };
+
+const char *
+status_field_text(const void *base, const struct status_field *field)
+{
+	return *(char *const *)((const char *)base + field->offset);
+}
+
+int64_t
+status_field_number(const void *base, const struct status_field *field)
+{
+	return *(const int64_t *)((const char *)base + field->offset);
+}
+
+static void
+set_text(void *base, const struct status_field *field, const char *text)
+{
+	char **at = (char **)((char *)base + field->offset);
+
+	free(*at);
+	*at = util_strdup(text);
+}
+
+/* A NULL record sets what a missing key stands for. */
+static void
+fill(void *base, const struct status_fields *fields, const struct control_record *record)
+{
+	static const struct control_record nothing;
+
+	if (!record)
+		record = &nothing;
+	for (size_t i = 0; i < fields->n; i++) {
+		const struct status_field *f = &fields->at[i];
+		const char *text = control_record_get(record, f->key);
+
+		if (f->kind == STATUS_TEXT)
+			set_text(base, f, text ? text : "");
+		else
+			*(int64_t *)((char *)base + f->offset) = control_record_get_number(
+			    record, f->key, f->kind == STATUS_UNKNOWN_IS_MINUS_1 ? -1 : 0);
+	}
+}
+
+static void
+empty(void *base, const struct status_fields *fields)
+{
+	for (size_t i = 0; i < fields->n; i++)
+		if (fields->at[i].kind == STATUS_TEXT)
+			set_text(base, &fields->at[i], NULL);
+}
+
+/* Room for one more, cleared: at each power of two the array is made twice as long. */
+static void *
+grow(void *array, size_t n, size_t size)
+{
+	if ((n & (n - 1)) == 0)
+		array = util_realloc(array, n ? 2 * n : 1, size);
+	memset((char *)array + n * size, 0, size);
+	return array;
+}
+
+static int
+add_pool(struct status_doc *doc, const struct control_record *record, char **err)
+{
+	if (doc->n == STATUS_POOLS)
+		return util_fail(err, "the answer has more than %d pools", STATUS_POOLS);
+	doc->pools = grow(doc->pools, doc->n, sizeof(*doc->pools));
+	fill(&doc->pools[doc->n++], &status_pool_fields, record);
+	return 0;
+}
+
+static int
+add_worker(struct status_doc *doc, const struct control_record *record, char **err)
+{
+	struct status_pool *pool = doc->n > 0 ? &doc->pools[doc->n - 1] : NULL;
+	const char *name = control_record_get(record, "pool");
+
+	if (doc->n_workers == STATUS_WORKERS)
+		return util_fail(err, "the answer has more than %d workers", STATUS_WORKERS);
+	if (!pool || !name || strcmp(name, pool->name) != 0)
+		return util_fail(err, "the answer has a worker that is not behind its pool");
+	pool->workers = grow(pool->workers, pool->n, sizeof(*pool->workers));
+	fill(&pool->workers[pool->n++], &status_worker_fields, record);
+	doc->n_workers++;
+	return 0;
+}
+
+int
+status_doc_add(struct status_doc *doc, const struct control_record *record, char **err)
+{
+	if (strcmp(record->kind, "pool") == 0)
+		return add_pool(doc, record, err);
+	if (strcmp(record->kind, "worker") == 0)
+		return add_worker(doc, record, err);
+	if (strcmp(record->kind, "daemon") == 0) {
+		fill(doc, &status_daemon_fields, record);
+		fill(doc, &status_reload_fields, record);
+	}
+	return 0;
+}
+
+int
+status_doc_check(const struct status_doc *doc, char **err)
+{
+	return doc->version[0] ? 0 : util_fail(err, "the answer says nothing of the daemon");
+}
+
+struct status_doc *
+status_doc_new(void)
+{
+	struct status_doc *doc = util_calloc(1, sizeof(*doc));
+
+	fill(doc, &status_daemon_fields, NULL);
+	fill(doc, &status_reload_fields, NULL);
+	return doc;
+}
+
+void
+status_doc_free(struct status_doc *doc)
+{
+	for (size_t i = 0; i < doc->n; i++) {
+		struct status_pool *pool = &doc->pools[i];
+
+		for (size_t k = 0; k < pool->n; k++)
+			empty(&pool->workers[k], &status_worker_fields);
+		free(pool->workers);
+		empty(pool, &status_pool_fields);
+	}
+	free(doc->pools);
+	empty(doc, &status_daemon_fields);
+	empty(doc, &status_reload_fields);
+	free(doc);
+}

@@ -1,0 +1,67 @@
+/*
+ * The answer to "status" as data: records go in one by one, and what comes out is owned
+ * by the document, bounded in number, and knows nothing of how it is shown.
+ *
+ * The tables of fields are the one place that says which key of a record is which member;
+ * the JSON document has the same fields in the same order.  Keys that are not in them are
+ * ignored; members whose key is missing are 0, or -1 if that means "unknown", or "".
+ */
+#ifndef PREFORKD_STATUS_DOC_H
+#define PREFORKD_STATUS_DOC_H
+
+#include "control_proto.h"
+
+#define STATUS_POOLS   65536
+#define STATUS_WORKERS 262144
+
+struct status_worker {
+	char *state, *client, *request;
+	int64_t pid, slot, generation, requests, age_ms, since_ms, program;
+};
+
+struct status_pool {
+	char *name, *service, *listen, *state, *last_failure;
+	int64_t idle, busy, starting, draining, total, max_workers;
+	int64_t accepted, queue_length, queue_limit, crashes, respawns, generation, shed;
+	int64_t next_try_ms, saturated_ms, extra;
+	struct status_worker *workers;
+	size_t n;
+};
+
+struct status_doc {
+	char *version, *config_file, *state, *reload_state, *reload_text;
+	int64_t pid, uptime_ms, generation, workers, max_workers, reload_ago_ms;
+	struct status_pool *pools;
+	size_t n, n_workers;
+};
+
+enum status_kind { STATUS_TEXT, STATUS_NUMBER, STATUS_UNKNOWN_IS_MINUS_1, STATUS_MS };
+
+struct status_field {
+	const char *key;  /* of the record */
+	const char *json; /* of the document, there in seconds if it is STATUS_MS */
+	enum status_kind kind;
+	size_t offset;
+};
+
+struct status_fields {
+	const struct status_field *at;
+	size_t n;
+};
+
+extern const struct status_fields status_daemon_fields, status_reload_fields, status_pool_fields,
+    status_worker_fields;
+
+const char *status_field_text(const void *base, const struct status_field *field);
+int64_t status_field_number(const void *base, const struct status_field *field);
+
+struct status_doc *status_doc_new(void);
+void status_doc_free(struct status_doc *doc);
+
+/* -1 with *err: too many, or a worker that does not stand behind its pool. */
+int status_doc_add(struct status_doc *doc, const struct control_record *record, char **err);
+
+/* -1 with *err: no daemon said anything. */
+int status_doc_check(const struct status_doc *doc, char **err);
+
+#endif
