@@ -6,121 +6,7 @@
 #include <string.h>
 #include <syslog.h>
 
-#define DAY     INT64_C(86400000)
-#define WEEK    (7 * DAY)
-#define NOTHING 0, 0, NULL
-
-const char *const conf_service_names[] = { "exec", "echo", "rot13", NULL };
-const char *const conf_rlimit_names[CONF_RLIMITS] = { "as",      "core",   "cpu",   "data", "fsize",
-						      "memlock", "nofile", "nproc", "stack" };
-
-static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
 static const int log_level_codes[] = { LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
-
-/* clang-format off: one option an entry, readable as a table */
-#define GLOBAL(field) offsetof(struct conf, field)
-static const struct conf_option global_options[] = {
-	{ "user", CONF_STRING, CONF_LIVE, GLOBAL(user), NOTHING, PREFORKD_USER },
-	{ "group", CONF_STRING, CONF_LIVE, GLOBAL(group), NOTHING, NULL },
-	{ "pid_file", CONF_PATH, CONF_LIVE, GLOBAL(pid_file), NOTHING,
-	  PREFORKD_RUNDIR "/preforkd.pid" },
-	{ "control_socket", CONF_PATH, CONF_LIVE, GLOBAL(control_socket), NOTHING,
-	  PREFORKD_RUNDIR "/control.sock" },
-	{ "control_group", CONF_STRING, CONF_LIVE, GLOBAL(control_group), NOTHING, NULL },
-	{ "log", CONF_STRING, CONF_LIVE, GLOBAL(log), NOTHING, "syslog:daemon" },
-	{ "log_level", CONF_CHOICE, CONF_LIVE, GLOBAL(log_level), 0, 0, log_levels, "notice" },
-	{ "max_workers", CONF_COUNT, CONF_LIVE, GLOBAL(max_workers), 1, CONF_MAX_WORKERS, NULL,
-	  "1000" },
-	{ "graceful_timeout", CONF_TIME, CONF_LIVE, GLOBAL(graceful_timeout), 0, DAY, NULL, "30s" },
-	{ "include_dir", CONF_PATH, CONF_LIVE, GLOBAL(include_dir), NOTHING, NULL },
-};
-
-#define POOL(field)    offsetof(struct conf_pool, field)
-#define POOL_RLIMIT(n) (offsetof(struct conf_pool, rlimit) + (n) * sizeof(int64_t))
-static const struct conf_option pool_options[] = {
-	{ "service", CONF_CHOICE, CONF_GENERATION, POOL(service), 0, 0, conf_service_names, NULL },
-	{ "listen", CONF_STRING, CONF_GENERATION, POOL(listen), NOTHING, NULL },
-	{ "listen_backlog", CONF_COUNT, CONF_LISTENER, POOL(listen_backlog), 1, 65535, NULL,
-	  "511" },
-	{ "listen_owner", CONF_STRING, CONF_LISTENER, POOL(listen_owner), NOTHING, NULL },
-	{ "listen_group", CONF_STRING, CONF_LISTENER, POOL(listen_group), NOTHING, NULL },
-	{ "listen_mode", CONF_MODE, CONF_LISTENER, POOL(listen_mode), 0, 0777, NULL, "0660" },
-	{ "ipv6only", CONF_BOOL, CONF_GENERATION, POOL(ipv6only), NOTHING, "false" },
-	{ "defer_accept", CONF_BOOL, CONF_LISTENER, POOL(defer_accept), NOTHING, "false" },
-	{ "workers", CONF_COUNT, CONF_LIVE, POOL(workers), 1, CONF_MAX_WORKERS, NULL, NULL },
-	{ "start_workers", CONF_COUNT, CONF_LIVE, POOL(start_workers), 0, CONF_MAX_WORKERS, NULL,
-	  "5" },
-	{ "min_spare_workers", CONF_COUNT, CONF_LIVE, POOL(min_spare_workers), 0, CONF_MAX_WORKERS,
-	  NULL, "5" },
-	{ "max_spare_workers", CONF_COUNT, CONF_LIVE, POOL(max_spare_workers), 0, CONF_MAX_WORKERS,
-	  NULL, "10" },
-	{ "max_workers", CONF_COUNT, CONF_LIVE, POOL(max_workers), 1, CONF_MAX_WORKERS, NULL,
-	  "150" },
-	{ "spare_timeout", CONF_TIME, CONF_LIVE, POOL(spare_timeout), 0, DAY, NULL, "10s" },
-	{ "old_generation_max", CONF_COUNT, CONF_LIVE, POOL(old_generation_max), 1,
-	  CONF_MAX_WORKERS, NULL, NULL },
-	{ "max_requests_per_worker", CONF_COUNT, CONF_LIVE, POOL(max_requests_per_worker), 0,
-	  INT32_MAX, NULL, "0" },
-	{ "max_worker_age", CONF_TIME, CONF_LIVE, POOL(max_worker_age), 0, 52 * WEEK, NULL, "0s" },
-	{ "max_worker_memory", CONF_SIZE, CONF_GENERATION, POOL(max_worker_memory), 0,
-	  INT64_MAX / 2, NULL, "0" },
-	{ "request_timeout", CONF_TIME, CONF_LIVE, POOL(request_timeout), 0, WEEK, NULL, "0s" },
-	{ "slow_request", CONF_TIME, CONF_LIVE, POOL(slow_request), 0, WEEK, NULL, "0s" },
-	{ "max_queue_wait", CONF_TIME, CONF_LIVE, POOL(max_queue_wait), 0, DAY, NULL, "0s" },
-	{ "boot_timeout", CONF_TIME, CONF_LIVE, POOL(boot_timeout), 1000, 3600000, NULL, "30s" },
-	{ "graceful_timeout", CONF_TIME, CONF_LIVE, POOL(graceful_timeout), 0, DAY, NULL, NULL },
-	{ "user", CONF_STRING, CONF_GENERATION, POOL(user), NOTHING, NULL },
-	{ "group", CONF_STRING, CONF_GENERATION, POOL(group), NOTHING, NULL },
-	{ "supplementary_groups", CONF_LIST, CONF_GENERATION, POOL(supplementary_groups), NOTHING,
-	  NULL },
-	{ "chroot", CONF_PATH, CONF_GENERATION, POOL(chroot), NOTHING, NULL },
-	{ "directory", CONF_PATH, CONF_GENERATION, POOL(directory), NOTHING, "/" },
-	{ "umask", CONF_MODE, CONF_GENERATION, POOL(umask), 0, 0777, NULL, "022" },
-	{ "nice", CONF_INTEGER, CONF_GENERATION, POOL(nice), -20, 19, NULL, NULL },
-#define RLIMIT(name, n)                                                                         \
-	{                                                                                       \
-		"rlimit_" name, CONF_RLIMIT, CONF_GENERATION, POOL_RLIMIT(n), 0, INT64_MAX / 2, \
-		    NULL, NULL                                                                  \
-	}
-	RLIMIT("as", CONF_RLIMIT_AS),
-	RLIMIT("core", CONF_RLIMIT_CORE),
-	RLIMIT("cpu", CONF_RLIMIT_CPU),
-	RLIMIT("data", CONF_RLIMIT_DATA),
-	RLIMIT("fsize", CONF_RLIMIT_FSIZE),
-	RLIMIT("memlock", CONF_RLIMIT_MEMLOCK),
-	RLIMIT("nofile", CONF_RLIMIT_NOFILE),
-	RLIMIT("nproc", CONF_RLIMIT_NPROC),
-	RLIMIT("stack", CONF_RLIMIT_STACK),
-#undef RLIMIT
-	{ "environment", CONF_ENVIRONMENT, CONF_GENERATION, POOL(environment), NOTHING, NULL },
-	{ "pass_environment", CONF_NAMES, CONF_GENERATION, POOL(pass_environment), NOTHING, NULL },
-	{ "no_new_privs", CONF_BOOL, CONF_GENERATION, POOL(no_new_privs), NOTHING, "false" },
-};
-
-static const struct conf_option exec_options[] = {
-	{ "command", CONF_LIST, CONF_GENERATION, POOL(exec.command), NOTHING, NULL },
-};
-
-static const struct conf_option echo_options[] = {
-	{ "idle_timeout", CONF_TIME, CONF_GENERATION, POOL(echo.idle_timeout), 0, DAY, NULL,
-	  "60s" },
-};
-
-static const struct conf_option rot13_options[] = {
-	{ "idle_timeout", CONF_TIME, CONF_GENERATION, POOL(rot13.idle_timeout), 0, DAY, NULL,
-	  "60s" },
-};
-/* clang-format on */
-
-const struct conf_section conf_global_section = { NULL, global_options, ARRAY_LEN(global_options) };
-const struct conf_section conf_pool_section = { "pool", pool_options, ARRAY_LEN(pool_options) };
-const struct conf_section conf_service_sections[CONF_SERVICES] = {
-	[CONF_SERVICE_EXEC] = { "exec", exec_options, ARRAY_LEN(exec_options) },
-	[CONF_SERVICE_ECHO] = { "echo", echo_options, ARRAY_LEN(echo_options) },
-	[CONF_SERVICE_ROT13] = { "rot13", rot13_options, ARRAY_LEN(rot13_options) },
-};
-
-_Static_assert(ARRAY_LEN(pool_options) <= CONF_SECTION_OPTIONS, "conf_pool.set is too small");
 
 bool
 conf_option_is_list(const struct conf_option *option)
@@ -147,8 +33,8 @@ conf_log_level(const struct conf *conf)
 int
 conf_log_level_from_name(const char *name)
 {
-	for (size_t i = 0; log_levels[i]; i++)
-		if (strcmp(log_levels[i], name) == 0)
+	for (size_t i = 0; conf_log_levels[i]; i++)
+		if (strcmp(conf_log_levels[i], name) == 0)
 			return log_level_codes[i];
 	return -1;
 }
@@ -253,6 +139,48 @@ free_values(void *base, const struct conf_section *section)
 	}
 }
 
+struct conf_block *
+conf_block_new(const struct conf_section *section, const char *title, struct conf_block *parent)
+{
+	struct conf_block *block = util_calloc(1, sizeof(*block));
+
+	block->section = section;
+	block->title = util_strdup(title);
+	block->values = util_calloc(1, section->size);
+	set_defaults(block->values, section);
+	if (!parent)
+		return block;
+	parent->blocks = util_realloc(parent->blocks, parent->n + 1, sizeof(*parent->blocks));
+	parent->blocks[parent->n++] = block;
+	return block;
+}
+
+void
+conf_block_free(struct conf_block *block)
+{
+	if (!block)
+		return;
+	for (size_t i = 0; i < block->n; i++)
+		conf_block_free(block->blocks[i]);
+	free(block->blocks);
+	free_values(block->values, block->section);
+	free(block->values);
+	free(block->title);
+	free(block);
+}
+
+void *
+conf_service_values(const struct conf_pool *pool, size_t service)
+{
+	return service == CONF_SERVICE_HTTP ? pool->http->values : (void *)(uintptr_t)pool;
+}
+
+struct conf_where *
+conf_service_set(struct conf_pool *pool, size_t service)
+{
+	return service == CONF_SERVICE_HTTP ? pool->http->set : pool->section_set[service];
+}
+
 struct conf *
 conf_new(void)
 {
@@ -269,7 +197,9 @@ conf_pool_free(struct conf_pool *pool)
 		return;
 	free_values(pool, &conf_pool_section);
 	for (size_t i = 0; i < CONF_SERVICES; i++)
-		free_values(pool, &conf_service_sections[i]);
+		if (conf_service_sections[i].size == 0)
+			free_values(pool, &conf_service_sections[i]);
+	conf_block_free(pool->http);
 	free(pool->name);
 	free(pool);
 }
@@ -295,7 +225,9 @@ conf_add_pool(struct conf *conf, const char *name)
 	pool->name = util_strdup(name);
 	set_defaults(pool, &conf_pool_section);
 	for (size_t i = 0; i < CONF_SERVICES; i++)
-		set_defaults(pool, &conf_service_sections[i]);
+		if (conf_service_sections[i].size == 0)
+			set_defaults(pool, &conf_service_sections[i]);
+	pool->http = conf_block_new(&conf_service_sections[CONF_SERVICE_HTTP], NULL, NULL);
 	conf->pools = util_realloc(conf->pools, conf->npools + 1, sizeof(*conf->pools));
 	conf->pools[conf->npools++] = pool;
 	return pool;
@@ -317,6 +249,21 @@ copy_values(void *to, const void *from, const struct conf_section *section)
 	}
 }
 
+static struct conf_block *
+copy_block(const struct conf_block *block, struct conf_block *parent)
+{
+	struct conf_block *copy = conf_block_new(block->section, block->title, parent);
+
+	free_values(copy->values, block->section);
+	memcpy(copy->values, block->values, block->section->size);
+	copy_values(copy->values, block->values, block->section);
+	copy->where = block->where;
+	memcpy(copy->set, block->set, sizeof(copy->set));
+	for (size_t i = 0; i < block->n; i++)
+		copy_block(block->blocks[i], copy);
+	return copy;
+}
+
 struct conf_pool *
 conf_pool_copy(const struct conf_pool *pool)
 {
@@ -326,7 +273,9 @@ conf_pool_copy(const struct conf_pool *pool)
 	copy->name = util_strdup(pool->name);
 	copy_values(copy, pool, &conf_pool_section);
 	for (size_t i = 0; i < CONF_SERVICES; i++)
-		copy_values(copy, pool, &conf_service_sections[i]);
+		if (conf_service_sections[i].size == 0)
+			copy_values(copy, pool, &conf_service_sections[i]);
+	copy->http = copy_block(pool->http, NULL);
 	return copy;
 }
 
@@ -372,9 +321,29 @@ section_diff(const void *a, const void *b, const struct conf_section *section)
 	return effects;
 }
 
+/* Sections inside: another number, another order or another title needs new workers. */
+static unsigned
+block_diff(const struct conf_block *a, const struct conf_block *b)
+{
+	unsigned effects = section_diff(a->values, b->values, a->section);
+
+	if (a->n != b->n)
+		return CONF_GENERATION;
+	for (size_t i = 0; i < a->n; i++) {
+		if (a->blocks[i]->section != b->blocks[i]->section ||
+		    strcmp(a->blocks[i]->title, b->blocks[i]->title) != 0)
+			return CONF_GENERATION;
+		effects |= block_diff(a->blocks[i], b->blocks[i]);
+	}
+	return effects;
+}
+
 unsigned
 conf_pool_diff(const struct conf_pool *a, const struct conf_pool *b)
 {
-	return section_diff(a, b, &conf_pool_section) |
-	       section_diff(a, b, &conf_service_sections[b->service]);
+	unsigned effects = section_diff(a, b, &conf_pool_section);
+
+	if (b->service == CONF_SERVICE_HTTP)
+		return effects | block_diff(a->http, b->http);
+	return effects | section_diff(a, b, &conf_service_sections[b->service]);
 }

@@ -60,6 +60,57 @@ struct conf_where {
 
 #define CONF_SECTION_OPTIONS 48 /* no section has more */
 
+/* What is served for a host: the http section itself is the default site. */
+struct conf_site {
+	char *server_name;
+	char **server_alias;
+	char *document_root;
+	char **index;
+	int64_t directory_listing, follow_symlinks, dotfiles;
+	char **precompressed, **header;
+};
+
+struct conf_http {
+	struct conf_site site;
+	char *mime_types;
+	int64_t keepalive_timeout, keepalive_requests;
+	int64_t header_timeout, body_timeout, body_min_rate, send_timeout;
+	int64_t limit_request_line, limit_request_fields, limit_request_field_size;
+	int64_t limit_request_body;
+};
+
+struct conf_alias {
+	char *path;
+};
+
+struct conf_redirect {
+	char *to;
+	int64_t code;
+};
+
+struct conf_location {
+	char **allow, **deny;
+	char *auth_realm, *auth_user_file;
+};
+
+struct conf_error_document {
+	char *file;
+};
+
+/*
+ * A section inside of a service's section, such as site "name" { }, or that section
+ * itself.  values is a struct of section->size bytes, such as struct conf_site.
+ */
+struct conf_block {
+	const struct conf_section *section;
+	char *title; /* NULL if it has none */
+	struct conf_where where;
+	struct conf_where set[CONF_SECTION_OPTIONS];
+	void *values;
+	struct conf_block **blocks; /* in the order of the file */
+	size_t n;
+};
+
 struct conf_service_exec {
 	char **command;
 };
@@ -100,6 +151,7 @@ struct conf_pool {
 	int64_t spare_timeout, boot_timeout, graceful_timeout;
 	int64_t request_timeout, slow_request, max_queue_wait;
 
+	char *access_log, *access_format;
 	char *user, *group;
 	char **supplementary_groups;
 	char *chroot, *directory;
@@ -113,6 +165,7 @@ struct conf_pool {
 	struct conf_where section_set[8][CONF_SECTION_OPTIONS];
 	struct conf_service_exec exec;
 	struct conf_service_stream echo, rot13;
+	struct conf_block *http;
 };
 
 struct conf {
@@ -133,17 +186,31 @@ struct conf {
 };
 
 /* The services, in the order of the choices of "service" and of conf_sections[]. */
-enum conf_service { CONF_SERVICE_EXEC, CONF_SERVICE_ECHO, CONF_SERVICE_ROT13, CONF_SERVICES };
+enum conf_service {
+	CONF_SERVICE_EXEC,
+	CONF_SERVICE_ECHO,
+	CONF_SERVICE_ROT13,
+	CONF_SERVICE_HTTP,
+	CONF_SERVICES
+};
+
+#define CONF_SECTION_BLOCKS 8 /* no section has more kinds */
 
 struct conf_section {
 	const char *name; /* NULL: the top level */
 	const struct conf_option *options;
 	size_t n;
+	/* Of a section with a struct of its own: its size, and the sections inside. */
+	size_t size;
+	const struct conf_section *blocks[CONF_SECTION_BLOCKS + 1];
 };
 
 extern const struct conf_section conf_global_section, conf_pool_section;
 extern const struct conf_section conf_service_sections[CONF_SERVICES];
-extern const char *const conf_service_names[];
+extern const char *const conf_service_names[], *const conf_log_levels[];
+extern const struct conf_section *const conf_all_sections[]; /* NULL behind the last */
+extern const struct conf_section conf_site_section, conf_alias_section, conf_redirect_section,
+    conf_location_section, conf_error_document_section;
 extern const char *const conf_rlimit_names[CONF_RLIMITS];
 
 /* The syslog.h level that log_level stands for. */
@@ -151,6 +218,15 @@ int conf_log_level(const struct conf *conf);
 
 /* The index of a level's name ("notice"), or -1. */
 int conf_log_level_from_name(const char *name);
+
+/* What the offsets of a service's section count from. */
+void *conf_service_values(const struct conf_pool *pool, size_t service);
+struct conf_where *conf_service_set(struct conf_pool *pool, size_t service);
+
+/* title is copied.  The block is owned by its parent, if there is one. */
+struct conf_block *conf_block_new(const struct conf_section *section, const char *title,
+				  struct conf_block *parent);
+void conf_block_free(struct conf_block *block);
 
 struct conf *conf_new(void);
 void conf_free(struct conf *conf);

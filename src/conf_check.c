@@ -2,7 +2,7 @@
  * conf_finish(): what follows from the options together, without looking at the
  * machine.
  */
-#include "conf.h"
+#include "conf_table.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -104,7 +104,7 @@ finish_dynamic(struct conf_pool *p, const struct conf *conf, char **err)
 }
 
 static int
-check_sections(const struct conf_pool *pool, char **err)
+check_sections(struct conf_pool *pool, char **err)
 {
 	for (size_t i = 0; i < CONF_SERVICES; i++) {
 		char *text;
@@ -122,6 +122,10 @@ check_sections(const struct conf_pool *pool, char **err)
 		return fail_option(err, pool, "service",
 				   "service \"exec\" needs a program: "
 				   "exec { command = { \"/path/to/program\", \"argument\" } }");
+	if (pool->service == CONF_SERVICE_HTTP)
+		return conf_check_http(pool, err);
+	if (pool->access_log)
+		return fail_option(err, pool, "access_log", "access_log is for service \"http\"");
 	return 0;
 }
 
@@ -156,7 +160,7 @@ finish_pool(struct conf_pool *pool, const struct conf *conf, char **err)
 {
 	if (pool->service == CONF_UNSET)
 		return fail_option(err, pool, "service",
-				   "no service: write service = \"exec\" (or echo, rot13)");
+				   "no service: write service = \"http\" (or exec, echo, rot13)");
 	if (!pool->listen)
 		return fail_option(err, pool, "listen",
 				   "no listen address: write listen = \"127.0.0.1:8080\", "

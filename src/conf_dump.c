@@ -78,6 +78,38 @@ dump_options(const void *base, const struct conf_section *section, const char *s
 	}
 }
 
+static void
+dump_blocks(const struct conf_block *block, char *indent, FILE *out)
+{
+	size_t depth = strlen(indent);
+
+	for (size_t i = 0; i < block->n; i++) {
+		const struct conf_block *inner = block->blocks[i];
+
+		fprintf(out, "%s%s ", indent, inner->section->name);
+		conf_value_print_string(out, inner->title);
+		fputs(" {\n", out);
+		indent[depth] = '\t';
+		dump_options(inner->values, inner->section, NULL, indent, out);
+		dump_blocks(inner, indent, out);
+		indent[depth] = '\0';
+		fprintf(out, "%s}\n", indent);
+	}
+}
+
+static void
+dump_service(const struct conf_pool *pool, FILE *out)
+{
+	const struct conf_section *section = &conf_service_sections[pool->service];
+	char indent[8] = "\t\t";
+
+	fprintf(out, "\t%s {\n", section->name);
+	dump_options(conf_service_values(pool, (size_t)pool->service), section, NULL, indent, out);
+	if (pool->service == CONF_SERVICE_HTTP)
+		dump_blocks(pool->http, indent, out);
+	fputs("\t}\n", out);
+}
+
 /* What include_dir brought in is part of the dump already. */
 void
 conf_dump(const struct conf *conf, FILE *out)
@@ -89,14 +121,12 @@ conf_dump(const struct conf *conf, FILE *out)
 	dump_options(conf, &conf_global_section, merged, "", out);
 	for (size_t i = 0; i < conf->npools; i++) {
 		const struct conf_pool *pool = conf->pools[i];
-		const struct conf_section *service = &conf_service_sections[pool->service];
 
 		fputs("\npool ", out);
 		conf_value_print_string(out, pool->name);
 		fputs(" {\n", out);
 		dump_options(pool, &conf_pool_section, pool->workers > 0 ? fixed : NULL, "\t", out);
-		fprintf(out, "\t%s {\n", service->name);
-		dump_options(pool, service, NULL, "\t\t", out);
-		fputs("\t}\n}\n", out);
+		dump_service(pool, out);
+		fputs("}\n", out);
 	}
 }

@@ -1,6 +1,7 @@
 #include "conf_parse.h"
 
 #include "conf_file.h"
+#include "conf_hint.h"
 #include "conf_text.h"
 
 #include <confuse.h>
@@ -25,15 +26,31 @@ static struct {
 	size_t nseen;
 	struct conf *scratch_conf; /* values are tried here while their line is known */
 	struct conf_pool *scratch_pool;
+	struct conf_block *scratch_block; /* of the section that was last tried */
 } parsing;
 
 static const struct conf_section *
 section_of(const cfg_t *cfg)
 {
-	for (size_t i = 0; i < CONF_SERVICES; i++)
-		if (strcmp(cfg->name, conf_service_sections[i].name) == 0)
-			return &conf_service_sections[i];
-	return strcmp(cfg->name, "pool") == 0 ? &conf_pool_section : &conf_global_section;
+	for (size_t i = 1; conf_all_sections[i]; i++)
+		if (strcmp(cfg->name, conf_all_sections[i]->name) == 0)
+			return conf_all_sections[i];
+	return &conf_global_section;
+}
+
+/* Where a value of the section can be tried. */
+static void *
+scratch_of(const struct conf_section *section)
+{
+	if (section == &conf_global_section)
+		return parsing.scratch_conf;
+	if (section->size == 0)
+		return parsing.scratch_pool;
+	if (!parsing.scratch_block || parsing.scratch_block->section != section) {
+		conf_block_free(parsing.scratch_block);
+		parsing.scratch_block = conf_block_new(section, NULL, NULL);
+	}
+	return parsing.scratch_block->values;
 }
 
 static const struct parsed_option *
@@ -43,58 +60,6 @@ find_seen(const cfg_opt_t *opt)
 		if (parsing.seen[i].opt == opt)
 			return &parsing.seen[i];
 	return NULL;
-}
-
-/* A small edit distance between names: two typos at most are worth a suggestion. */
-static size_t
-distance(const char *a, const char *b)
-{
-	size_t la = strlen(a), lb = strlen(b), row[64];
-
-	if (la >= ARRAY_LEN(row) || lb >= ARRAY_LEN(row))
-		return ARRAY_LEN(row);
-	for (size_t j = 0; j <= lb; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= la; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= lb; j++) {
-			size_t replace = diagonal + (a[i - 1] != b[j - 1]);
-			size_t best = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-
-			diagonal = row[j];
-			row[j] = best < replace ? best : replace;
-		}
-	}
-	return row[lb];
-}
-
-/* Where an option of that name is known, in words; or what may have been meant. */
-static char *
-hint_for(const struct conf_section *section, const char *name)
-{
-	const char *guess =
-	    section == &conf_global_section && distance(name, "pool") < 3 ? "pool" : NULL;
-	size_t best = 3;
-
-	if (section != &conf_global_section && conf_option_index(&conf_global_section, name) >= 0)
-		return util_strdup("; it belongs outside of all sections");
-	if (section != &conf_pool_section && conf_option_index(&conf_pool_section, name) >= 0)
-		return util_strdup("; it belongs directly inside pool \"...\" { }");
-	for (size_t i = 0; i < CONF_SERVICES; i++)
-		if (section != &conf_service_sections[i] &&
-		    conf_option_index(&conf_service_sections[i], name) >= 0)
-			return util_format("; it belongs inside %s { }", conf_service_names[i]);
-	for (size_t i = 0; i < section->n; i++) {
-		size_t d = distance(name, section->options[i].name);
-
-		if (d < best) {
-			best = d;
-			guess = section->options[i].name;
-		}
-	}
-	return guess ? util_format(": did you mean %s", guess) : util_strdup("");
 }
 
 static void
@@ -108,7 +73,7 @@ report_unknown(const cfg_t *cfg, const char *name)
 			  parsing.file);
 		return;
 	}
-	hint = hint_for(section, name);
+	hint = conf_hint(section, name);
 	if (cfg->title)
 		where = util_format(" in %s \"%s\"", cfg->name, cfg->title);
 	else
@@ -131,7 +96,8 @@ report(cfg_t *cfg, const char *fmt, va_list ap)
 		return;
 	}
 	if (strncmp(fmt, "found duplicate title", 21) == 0)
-		fmt = "pool \"%s\" is defined twice";
+		fmt = section_of(cfg) == &conf_global_section ? "pool \"%s\" is defined twice"
+							      : "a section \"%s\" stands twice";
 	vsnprintf(text, sizeof(text), fmt, ap);
 	if (strstr(text, SENTINEL))
 		snprintf(text, sizeof(text), "the file ends in the middle of an option");
@@ -147,8 +113,7 @@ check_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	const struct conf_section *section = section_of(cfg);
 	const struct parsed_option *before = find_seen(opt);
 	int index = conf_option_index(section, opt->name);
-	void *base = section == &conf_global_section ? (void *)parsing.scratch_conf
-						     : (void *)parsing.scratch_pool;
+	void *base = scratch_of(section);
 	char *why = NULL;
 
 	*(const char **)result = value;
@@ -177,36 +142,53 @@ option_to_libconfuse(const struct conf_option *o)
 	return conf_option_is_list(o) ? list : one;
 }
 
-/* Our tables as libconfuse's, built once: the global section holds pools, a pool its services. */
+/*
+ * Our tables as libconfuse's, made once: sections stand in sections, and the whole is
+ * never freed.  A pool holds the services; one with a title may stand several times.
+ */
+static cfg_opt_t *
+libconfuse_section(const struct conf_section *section)
+{
+	static const cfg_opt_t end = CFG_END();
+	cfg_opt_t *list =
+	    util_calloc(section->n + CONF_SERVICES + CONF_SECTION_BLOCKS + 3, sizeof(*list));
+	size_t n = 0;
+
+	for (size_t i = 0; i < section->n; i++)
+		list[n++] = option_to_libconfuse(&section->options[i]);
+	for (size_t i = 0; section == &conf_pool_section && i < CONF_SERVICES; i++) {
+		cfg_opt_t service =
+		    CFG_SEC(conf_service_sections[i].name,
+			    libconfuse_section(&conf_service_sections[i]), CFGF_MULTI);
+
+		list[n++] = service;
+	}
+	for (size_t i = 0; section->blocks[i]; i++) {
+		cfg_opt_t block =
+		    CFG_SEC(section->blocks[i]->name, libconfuse_section(section->blocks[i]),
+			    CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
+
+		list[n++] = block;
+	}
+	if (section == &conf_global_section) {
+		cfg_opt_t sentinel = CFG_STR(SENTINEL, NULL, CFGF_NODEFAULT);
+		cfg_opt_t pools = CFG_SEC("pool", libconfuse_section(&conf_pool_section),
+					  CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
+
+		list[n++] = sentinel;
+		list[n++] = pools;
+	}
+	list[n] = end;
+	return list;
+}
+
 static cfg_opt_t *
 libconfuse_options(void)
 {
-	static cfg_opt_t global[CONF_SECTION_OPTIONS + 3],
-	    pool[CONF_SECTION_OPTIONS + 1 + CONF_SERVICES];
-	static cfg_opt_t service[CONF_SERVICES][CONF_SECTION_OPTIONS + 1];
-	static const cfg_opt_t end = CFG_END(), sentinel = CFG_STR(SENTINEL, NULL, CFGF_NODEFAULT);
-	size_t n = 0;
+	static cfg_opt_t *global;
 
-	if (global[0].name)
-		return global;
-	for (size_t s = 0; s < CONF_SERVICES; s++) {
-		const struct conf_section *section = &conf_service_sections[s];
-		cfg_opt_t sub = CFG_SEC(section->name, service[s], CFGF_MULTI);
-
-		for (size_t i = 0; i < section->n; i++)
-			service[s][i] = option_to_libconfuse(&section->options[i]);
-		service[s][section->n] = end;
-		pool[s] = sub;
-	}
-	for (size_t i = 0; i < conf_pool_section.n; i++)
-		pool[CONF_SERVICES + i] = option_to_libconfuse(&conf_pool_section.options[i]);
-	pool[CONF_SERVICES + conf_pool_section.n] = end;
-	for (size_t i = 0; i < conf_global_section.n; i++)
-		global[n++] = option_to_libconfuse(&conf_global_section.options[i]);
-	global[n++] = sentinel;
-	cfg_opt_t pools = CFG_SEC("pool", pool, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
-	global[n++] = pools;
-	global[n] = end;
+	if (!global)
+		global = libconfuse_section(&conf_global_section);
 	return global;
 }
 
@@ -247,6 +229,34 @@ check_pool_name(const char *name, const char *file, int line, char **err)
 	return 0;
 }
 
+static int take_blocks(cfg_t *cfg, struct conf_block *block, const char *file, char **err);
+
+static int
+take_block(cfg_t *cfg, const struct conf_section *section, struct conf_block *parent,
+	   const char *file, char **err)
+{
+	struct conf_block *block = conf_block_new(section, cfg_title(cfg), parent);
+
+	block->where = (struct conf_where){ file, cfg->line };
+	take_options(cfg, section, block->values, block->set, file);
+	return take_blocks(cfg, block, file, err);
+}
+
+/* The sections inside of a section. */
+static int
+take_blocks(cfg_t *cfg, struct conf_block *block, const char *file, char **err)
+{
+	for (size_t i = 0; block->section->blocks[i]; i++) {
+		const struct conf_section *inner = block->section->blocks[i];
+
+		for (unsigned k = 0; k < cfg_size(cfg, inner->name); k++)
+			if (take_block(cfg_getnsec(cfg, inner->name, k), inner, block, file, err) <
+			    0)
+				return -1;
+	}
+	return 0;
+}
+
 static int
 take_service_sections(cfg_t *cfg, struct conf_pool *pool, const char *file, char **err)
 {
@@ -258,11 +268,16 @@ take_service_sections(cfg_t *cfg, struct conf_pool *pool, const char *file, char
 			continue;
 		sub = cfg_getnsec(cfg, section->name, 0);
 		pool->section_where[s] = (struct conf_where){ file, sub->line };
+		if (s == CONF_SERVICE_HTTP)
+			pool->http->where = pool->section_where[s];
 		if (cfg_size(cfg, section->name) > 1)
 			return util_fail(err, "%s:%d: section %s stands twice in pool \"%s\"", file,
 					 cfg_getnsec(cfg, section->name, 1)->line, section->name,
 					 pool->name);
-		take_options(sub, section, pool, pool->section_set[s], file);
+		take_options(sub, section, conf_service_values(pool, s), conf_service_set(pool, s),
+			     file);
+		if (s == CONF_SERVICE_HTTP && take_blocks(sub, pool->http, file, err) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -354,6 +369,7 @@ out:
 	free(cleaned.section_lines);
 	free(parsing.seen);
 	conf_free(parsing.scratch_conf);
+	conf_block_free(parsing.scratch_block);
 	memset(&parsing, 0, sizeof(parsing));
 	return result;
 }

@@ -1,6 +1,6 @@
 /*
- * From an option's entry in the table to its value in a struct.  For conf.c and
- * conf_dump.c only.
+ * From an option's entry in the table to its value in a struct, and what the files of
+ * conf share.  For conf*.c only.
  */
 #ifndef PREFORKD_CONF_TABLE_H
 #define PREFORKD_CONF_TABLE_H
@@ -30,5 +30,8 @@ conf_list_at(const void *base, const struct conf_option *option)
 {
 	return (char ***)((char *)(uintptr_t)base + option->offset);
 }
+
+/* conf_check_http.c: defaults of the http section, and what must hold in it. */
+int conf_check_http(struct conf_pool *pool, char **err);
 
 #endif

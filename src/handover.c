@@ -14,27 +14,41 @@
 #define VARIABLE "PREFORKD_HANDOVER"
 #define DRAINED  "PREFORKD_DRAINED"
 
+#define NUMBER_DIGITS 9 /* no number has more */
+
 static struct {
 	int fd; /* to the old master; -1: there is none */
 	char kinds[HANDOVER_SOCKETS_MAX + 1];
 	char *drained; /* with colons between; or NULL */
 } self = { .fd = -1 };
 
+/* Digits and a colon, which are taken off the text. */
+static int
+take_number(const char **text, int64_t *number)
+{
+	size_t len = strspn(*text, "0123456789");
+
+	if (len == 0 || len > NUMBER_DIGITS || (*text)[len] != ':')
+		return -1;
+	*number = strtol(*text, NULL, 10);
+	*text += len + 1;
+	return 0;
+}
+
 int
 handover_parse(const char *text, int *fd, char *kinds)
 {
-	unsigned format;
-	int channel, at = 0;
+	int64_t format, channel;
 	size_t len;
 
-	if (sscanf(text, "%u:%d:%n", &format, &channel, &at) != 2 || at == 0 ||
+	if (take_number(&text, &format) < 0 || take_number(&text, &channel) < 0 ||
 	    format != HANDOVER_FORMAT || channel <= STDERR_FILENO)
 		return -1;
-	len = strspn(text + at, "oic");
-	if (text[at + (int)len] != '\0' || len > HANDOVER_SOCKETS_MAX)
+	len = strspn(text, "oic");
+	if (text[len] != '\0' || len > HANDOVER_SOCKETS_MAX)
 		return -1;
-	memcpy(kinds, text + at, len + 1);
-	*fd = channel;
+	memcpy(kinds, text, len + 1);
+	*fd = (int)channel;
 	return 0;
 }
 

@@ -383,7 +383,7 @@ listener_change(struct listener *l, const struct listener_options *options)
 void
 listener_own(struct listener *l)
 {
-	l->inherited = false;
+	l->inherited = l->promised = false;
 	note_file(l);
 	listen(l->fd, l->options.backlog);
 	if (l->ino != 0)

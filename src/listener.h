@@ -24,6 +24,7 @@ struct listener {
 	int fd;
 	unsigned users; /* generations of workers that accept on it */
 	bool inherited; /* somebody else keeps it after us: a service manager, another master */
+	bool promised;  /* inherited, and ours as soon as the master before us lets go */
 	bool stored;    /* a service manager keeps a copy for the next instance */
 	bool finishing; /* takes no new connections, see listener_finish() */
 	dev_t dev;      /* the file of a Unix socket, to remove no other one */

@@ -1,5 +1,7 @@
 #include "log.h"
 
+#include "fd_channel.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -7,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -15,27 +16,11 @@
 
 #define LINE_MAX_BYTES 2048
 
-/* One page that all processes share: which hand-over in the channel is the newest. */
-struct log_shared {
-	_Atomic unsigned generation;
-};
-
 /* What goes with the descriptor through the channel. */
 struct log_handover {
 	enum log_kind kind;
 	int facility;
 	int level;
-};
-
-/* A message of the channel with its one descriptor, laid out for sendmsg and recvmsg. */
-struct log_message {
-	struct log_handover handover;
-	struct iovec iov;
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct msghdr msg;
 };
 
 static struct {
@@ -48,32 +33,24 @@ static struct {
 	bool copy_to_stderr;
 	bool plain;
 	bool may_stall; /* not a regular file: ask poll(2) before a write */
-	int channel[2]; /* [0] workers peek, [1] the master sends; -1 before log_start */
-	unsigned generation;
+	struct fd_channel channel;
 	unsigned lost;
-	struct log_shared *shared;
 } self = { .ident = "preforkd",
 	   .fd = STDERR_FILENO,
 	   .level = LOG_NOTICE,
 	   .may_stall = true,
 	   .facility = LOG_DAEMON,
-	   .channel = { -1, -1 } };
+	   .channel = FD_CHANNEL_NONE };
 
 void
 log_start(const char *ident)
 {
-	void *page;
-
 	self.ident = ident;
 	tzset(); /* while /etc/localtime is there: a chroot has none */
-	page = mmap(NULL, sizeof(struct log_shared), PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (page == MAP_FAILED ||
-	    socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, self.channel) < 0) {
+	if (fd_channel_open(&self.channel) < 0) {
 		fprintf(stderr, "preforkd: cannot set up the log: %s\n", strerror(errno));
 		exit(1);
 	}
-	self.shared = page;
 }
 
 static bool
@@ -85,72 +62,32 @@ is_regular(int fd)
 }
 
 static void
-message_init(struct log_message *m)
-{
-	memset(m, 0, sizeof(*m));
-	m->iov.iov_base = &m->handover;
-	m->iov.iov_len = sizeof(m->handover);
-	m->msg.msg_iov = &m->iov;
-	m->msg.msg_iovlen = 1;
-	m->msg.msg_control = m->control.buf;
-	m->msg.msg_controllen = sizeof(m->control.buf);
-}
-
-/* Replaces the one message in the channel; workers that look between find none and wait. */
-static void
 channel_offer(int fd)
 {
-	struct log_message m;
-	struct cmsghdr *cmsg;
+	struct log_handover handover = { self.kind, self.facility, self.level };
 
-	if (self.channel[1] < 0)
-		return;
-	message_init(&m);
-	while (recv(self.channel[0], &m.handover, sizeof(m.handover), MSG_DONTWAIT) > 0)
-		;
-	m.handover.kind = self.kind;
-	m.handover.facility = self.facility;
-	m.handover.level = self.level;
-	cmsg = CMSG_FIRSTHDR(&m.msg);
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	if (sendmsg(self.channel[1], &m.msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	if (fd_channel_offer(&self.channel, fd, &handover, sizeof(handover)) < 0)
 		log_error("cannot hand the log to the workers: %s", strerror(errno));
-	self.generation = atomic_fetch_add(&self.shared->generation, 1) + 1;
 }
 
 /* A worker's side of channel_offer(). */
 static void
 channel_take(void)
 {
-	unsigned newest = atomic_load_explicit(&self.shared->generation, memory_order_relaxed);
-	struct log_message m;
-	struct cmsghdr *cmsg;
-	int fd;
+	struct log_handover handover;
+	int fd = fd_channel_take(&self.channel, &handover, sizeof(handover));
 
-	/* The master has the sending end: whatever a worker wrote there, it is the source. */
-	if (newest == self.generation || self.channel[1] >= 0)
+	if (fd < 0)
 		return;
-	message_init(&m);
-	if (recvmsg(self.channel[0], &m.msg, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC) !=
-	    (ssize_t)sizeof(m.handover))
-		return;
-	cmsg = CMSG_FIRSTHDR(&m.msg);
-	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS || cmsg->cmsg_len != CMSG_LEN(sizeof(int)))
-		return;
-	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
 	if (self.fd != STDERR_FILENO)
 		dup3(fd, self.fd, O_CLOEXEC); /* the same number: a worker's set never changes */
-	else if (m.handover.kind != LOG_TO_STDERR)
+	else if (handover.kind != LOG_TO_STDERR)
 		self.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	close(fd);
-	self.level = m.handover.level;
-	self.kind = m.handover.kind;
-	self.facility = m.handover.facility;
+	self.level = handover.level;
+	self.kind = handover.kind;
+	self.facility = handover.facility;
 	self.may_stall = self.kind == LOG_TO_STDERR && !is_regular(self.fd);
-	self.generation = newest;
 }
 
 void
@@ -190,7 +127,7 @@ log_set_level(int level)
 	if (level == self.level)
 		return;
 	self.level = level;
-	if (self.shared)
+	if (self.channel.newest)
 		channel_offer(self.fd);
 }
 
@@ -203,8 +140,7 @@ log_set_plain(void)
 bool
 log_enabled(int level)
 {
-	if (self.shared)
-		channel_take();
+	channel_take();
 	return level <= self.level;
 }
 
@@ -223,15 +159,14 @@ log_fd(void)
 int
 log_channel_fd(void)
 {
-	return self.channel[0];
+	return self.channel.fds[0];
 }
 
 void
 log_moved(int fd, int channel_fd)
 {
 	self.fd = fd;
-	self.channel[0] = channel_fd;
-	self.channel[1] = -1;
+	fd_channel_moved(&self.channel, channel_fd);
 }
 
 static const char *

@@ -2,11 +2,7 @@
  * The log: one line a message, one write(2) a line, to stderr, a file or syslog.
  *
  * Master and workers write to the same open file.  When the master reopens it
- * (SIGUSR1, or a reload with another target), workers cannot follow by path: they
- * have given up their rights and may be chrooted.  So the master leaves the new
- * descriptor as one message in a socket that every worker shares, and raises a
- * generation number in shared memory; a worker that sees a new number before it
- * writes takes a copy with MSG_PEEK (unix(7): SCM_RIGHTS).  No signal, no wake-up.
+ * (SIGUSR1, or a reload with another target), workers follow by fd_channel.h.
  *
  * Nothing here blocks: a line that a full pipe or a stuck syslogd would not take
  * is counted, and the count is logged with the next line that gets through.

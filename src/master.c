@@ -55,7 +55,7 @@ master_settle(void)
 	master_reload_step();
 	free_gone_pools();
 	master_control_look();
-	if (master.state == MASTER_STOPPING && master.npools == 0)
+	if (master.state == MASTER_STOPPING && master.npools == 0 && !master_upgrade_is_under_way())
 		event_base_loopbreak(master.base);
 }
 
@@ -159,6 +159,11 @@ master_reopen_log(const char *by, char **err)
 		log_error("%s; the old one stays open", *err);
 		return -1;
 	}
+	for (size_t i = 0; i < master.npools; i++)
+		if (pool_reopen(master.pools[i], err) < 0)
+			log_error("%s; the old one stays open", *err);
+	if (*err)
+		return -1;
 	log_notice("log reopened (%s)", by);
 	return 0;
 }

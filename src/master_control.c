@@ -351,6 +351,13 @@ master_control_close_socket(void)
 	self.listener = NULL;
 }
 
+void
+master_control_own(void)
+{
+	if (self.listener && self.listener->inherited)
+		listener_own(self.listener);
+}
+
 int
 master_control_fd(void)
 {

@@ -28,13 +28,26 @@ master_handover_control(const struct address *address, char **err)
 		if (!address_equal(&bound, address))
 			continue;
 		l = listener_adopt(fd, address, &master.plan->control, err);
-		if (l) {
+		if (l)
 			notify_socket_taken(fd);
-			listener_own(l);
-		}
 		return l;
 	}
 	return NULL;
+}
+
+/* Not before: the other one may have to go on with them. */
+static void
+own_sockets(void)
+{
+	for (size_t i = 0; i < master.npools; i++) {
+		const struct pool *pool = master.pools[i];
+
+		if (!pool->current || !pool->current->listener->promised)
+			continue;
+		listener_own(pool->current->listener);
+		pool->current->listener->stored = notify_can_store();
+	}
+	master_control_own();
 }
 
 /* The master before us has let go, or is gone. */
@@ -47,12 +60,13 @@ on_handed_over(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	event_free(*event);
-	handover_end();
+	own_sockets();
 	if (master.pid_file && (master.pid_fd = pidfile_lock(master.pid_file, &err)) < 0) {
 		log_error("%s", err);
 		free(err);
 	}
 	master_serve();
+	handover_end(); /* the one before us may tell that it is done */
 }
 
 /* One letter for each socket that the master before us has handed over. */

@@ -30,6 +30,7 @@ spawn(struct pool *pool, struct generation *gen, size_t slot)
 		.pool_id = pool->id,
 		.scoreboard = pool->scoreboard,
 		.slot = slot,
+		.give_fd = pool->give_fd,
 		.control_fd = master.control_fds[1],
 		.master = getpid(),
 	};
@@ -125,6 +126,21 @@ watch(struct pool *pool, bool on)
 	mp->watching = event_add(mp->watch, NULL) == 0;
 }
 
+/* What is left of an earlier look is taken back: those have given way, or need not. */
+static void
+give_way(struct pool *pool, int n)
+{
+	uint64_t value = (uint64_t)n, left;
+
+	if (n == 0 && !pool->giving_way)
+		return;
+	while (read(pool->give_fd, &left, sizeof(left)) == (ssize_t)sizeof(left))
+		;
+	pool->giving_way = n > 0;
+	if (n > 0 && write(pool->give_fd, &value, sizeof(value)) < 0)
+		return; /* it cannot be full */
+}
+
 static void
 left_behind(pid_t session)
 {
@@ -141,6 +157,7 @@ const struct pool_ops master_pool_ops = {
 	.handshakes = handshakes,
 	.room = room,
 	.wake_at = wake_at,
+	.give_way = give_way,
 	.watch = watch,
 	.left_behind = left_behind,
 };

@@ -97,6 +97,7 @@ int master_control_open(char **err); /* for the plan; commits by adopt or change
 void master_control_adopt(struct listener *listener);
 void master_control_change(const struct listener_options *options);
 void master_control_close_socket(void);
+void master_control_own(void);           /* the master before us has let go of it */
 int master_control_fd(void);             /* -1: there is none */
 void master_control_give_up(bool taken); /* another master listens there; clients stay */
 void master_control_look(void);

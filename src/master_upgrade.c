@@ -27,6 +27,7 @@ static struct {
 	pid_t pid; /* of the new master; 0: no upgrade is under way */
 	int fd;
 	struct event *event, *timer;
+	bool leaving; /* it serves, and we let go */
 	char line[HANDOVER_LINE_BYTES];
 	size_t len;
 	/* What was handed over, in this order; NULL: the control socket. */
@@ -53,6 +54,7 @@ let_go(void)
 	self.fd = -1;
 	self.pid = 0;
 	self.len = 0;
+	self.leaving = false;
 }
 
 static void
@@ -66,6 +68,15 @@ abandon(const char *why)
 	log_error("upgrade abandoned, nothing was changed: %s", why);
 	notify_send("READY=1\nSTATUS=The upgrade was abandoned: %.300s", why);
 	master_set_outcome(false, util_strdup(why));
+}
+
+static void
+wait_for_it(int64_t ms)
+{
+	struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
+			      .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+
+	evtimer_add(self.timer, &tv);
 }
 
 /* ---- the new one serves ---- */
@@ -86,6 +97,14 @@ give_sockets_away(const char *taken)
 	}
 }
 
+/* It has the pid file, too: nothing is missing any more. */
+static void
+taken_over(void)
+{
+	master_set_outcome(true, util_format("upgraded: pid %d serves now", (int)self.pid));
+	let_go();
+}
+
 static void
 take_leave(const char *taken)
 {
@@ -103,7 +122,8 @@ take_leave(const char *taken)
 		log_warn("upgrade: pid %d: %s", (int)pid, strerror(errno));
 	if (master.reload_again)
 		kill(pid, SIGHUP); /* it may have read the file before that was asked for */
-	let_go();
+	self.leaving = true;
+	wait_for_it(SIGN_OF_LIFE_MS);
 	master.state = MASTER_STOPPING;
 	for (size_t i = 0; i < master.npools; i++) {
 		busy += pool_busy(master.pools[i]);
@@ -111,19 +131,9 @@ take_leave(const char *taken)
 	}
 	log_notice("upgrade: pid %d has taken over, %u worker%s finish%s", (int)pid, busy,
 		   util_plural(busy), busy == 1 ? "es its connection" : " their connections");
-	master_set_outcome(true, util_format("upgraded: pid %d serves now", (int)pid));
 }
 
 /* ---- what it says ---- */
-
-static void
-wait_for_it(int64_t ms)
-{
-	struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
-			      .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
-
-	evtimer_add(self.timer, &tv);
-}
 
 /* false: the upgrade is over. */
 static bool
@@ -159,8 +169,12 @@ on_said(evutil_socket_t fd, short what, void *arg)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		/* Its end tells more, if it has ended. */
+		/* Before it serves, its exit status tells more. */
 		event_del(self.event);
+		if (self.leaving) {
+			taken_over();
+			master_settle();
+		}
 		return;
 	}
 	self.len += (size_t)n;
@@ -184,7 +198,10 @@ on_silence(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	abandon("the new master gives no sign of life");
+	if (self.leaving)
+		taken_over();
+	else
+		abandon("the new master gives no sign of life");
 	master_settle();
 }
 
@@ -198,6 +215,8 @@ master_upgrade_reaped(pid_t pid, int status)
 	/* Its last words may still be there. */
 	if (self.event)
 		on_said(self.fd, 0, NULL);
+	if (self.leaving)
+		taken_over();
 	if (self.pid == 0)
 		return true;
 	if (WIFSIGNALED(status))
@@ -367,6 +386,6 @@ master_upgrade_begin(void)
 void
 master_upgrade_cancel(const char *why)
 {
-	if (self.pid != 0)
+	if (self.pid != 0 && !self.leaving)
 		abandon(why);
 }

@@ -62,7 +62,8 @@ pidfile_write(int fd, const char *path, char **err)
 	char text[16];
 	int len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)len, 0) != len)
+	/* In this order it is never empty for those who read it. */
+	if (pwrite(fd, text, (size_t)len, 0) != len || ftruncate(fd, len) < 0)
 		return util_fail(err, "cannot write the pid file %s: %s", path, strerror(errno));
 	return 0;
 }

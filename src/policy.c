@@ -9,6 +9,8 @@
 
 #define PROVEN_MS         1000
 #define AT_LIMIT_ARM_MS   250
+#define GIVE_WAY_LOOK_MS  2
+#define GIVE_WAY_SOON_MS  50
 #define SATURATED_LOOK_MS 1000
 #define BACKOFF_FIRST_MS  1000
 #define BACKOFF_MAX_MS    30000
@@ -113,13 +115,22 @@ surplus(const struct policy_limits *l, const struct policy_census *c, struct pol
  * after a while, so that it costs no more than a few looks a second.
  */
 static void
-watch_limit(const struct policy_census *c, struct policy_state *state, int64_t now,
+watch_limit(const struct policy_census *c, bool keeps, struct policy_state *state, int64_t now,
 	    struct policy_plan *plan)
 {
-	int64_t arm_at = state->armed_at + AT_LIMIT_ARM_MS;
+	int64_t arm_at = state->armed_at + (keeps ? GIVE_WAY_LOOK_MS : AT_LIMIT_ARM_MS);
 
+	if (c->idle == 0 && c->kept > 0) {
+		/* Whoever comes is served as soon as an idle connection has given way. */
+		plan->give_way = (int)util_min(c->queue, c->kept);
+		if (plan->give_way > 0)
+			look_again(plan, now + GIVE_WAY_LOOK_MS);
+		else
+			plan->watch = c->starting + plan->start == 0;
+		return;
+	}
 	if (plan->saturated) {
-		look_again(plan, now + SATURATED_LOOK_MS);
+		look_again(plan, now + (keeps ? GIVE_WAY_SOON_MS : SATURATED_LOOK_MS));
 		return;
 	}
 	if (state->armed_at != 0 && now != state->armed_at && now < arm_at) {
@@ -182,9 +193,10 @@ policy_look(const struct policy_limits *l, const struct policy_census *c,
 	plan->starved |= !l->fixed && after < l->max && c->room <= plan->start &&
 			 c->idle + c->starting + plan->start == 0;
 	at_limit = after >= l->max || c->room <= plan->start;
-	plan->saturated = at_limit && c->idle + c->starting + plan->start == 0 && c->queue > 0;
+	plan->saturated =
+	    at_limit && c->idle + c->starting + plan->start + c->kept == 0 && c->queue > 0;
 	if (at_limit && c->starting + plan->start == 0 && c->idle + c->busy > 0)
-		watch_limit(c, state, now, plan);
+		watch_limit(c, l->keeps, state, now, plan);
 }
 
 void

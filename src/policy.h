@@ -13,11 +13,13 @@ struct policy_limits {
 	bool fixed; /* max workers, always */
 	int min_spare, max_spare, max;
 	int64_t spare_timeout;
+	bool keeps; /* workers keep connections that can give way: look soon */
 };
 
 /* The workers of the present generation, and what they have before them. */
 struct policy_census {
 	int starting, idle, busy;
+	int kept;  /* of the busy ones: with a connection that can give way to another */
 	int queue; /* connections that wait to be accepted; 0 if unknown */
 	int low;   /* the smallest number of idle ones since the last plan with reset_low */
 	int room;  /* how many more the limits over all pools and generations allow */
@@ -40,6 +42,7 @@ struct policy_plan {
 	int start, retire;
 	int64_t look_at; /* look again then at the latest; 0: only when something happens */
 	int ring_below, ring_above; /* see scoreboard_set_bell() */
+	int give_way;               /* so many kept connections must give way to those that wait */
 	bool watch;     /* nobody would accept: the master must watch the listen socket */
 	bool starved;   /* wants workers that there is no room for */
 	bool saturated; /* all that are allowed are busy, and connections wait */

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define RECOUNT_MS 50
@@ -24,8 +25,10 @@ pool_new(const char *name, const struct pool_ops *ops)
 	pool->id = ++last_id;
 	pool->ops = ops;
 	pool->scoreboard = scoreboard_new(CONF_MAX_WORKERS);
-	if (!pool->scoreboard) {
-		log_error("pool %s: cannot map the scoreboard: %s", name, strerror(errno));
+	pool->give_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
+	if (!pool->scoreboard || pool->give_fd < 0) {
+		log_error("pool %s: cannot make its scoreboard: %s", name, strerror(errno));
+		scoreboard_free(pool->scoreboard, CONF_MAX_WORKERS);
 		free(pool->title);
 		free(pool->name);
 		free(pool);
@@ -57,6 +60,7 @@ pool_free(struct pool *pool)
 	conf_pool_free(pool->parked);
 	free(pool->last_failure);
 	free(pool->trial_error);
+	close(pool->give_fd);
 	free(pool->slots);
 	free(pool->title);
 	free(pool->name);
@@ -77,8 +81,8 @@ pool_busy(const struct pool *pool)
 
 	for (size_t i = 0; i < pool->nslots; i++)
 		if (pool->slots[i].state != SLOT_FREE)
-			busy += scoreboard_activity(pool->scoreboard, i, pool->slots[i].pid) ==
-				ACTIVITY_BUSY;
+			busy += activity_is_busy(
+			    scoreboard_activity(pool->scoreboard, i, pool->slots[i].pid));
 	return busy;
 }
 
@@ -92,16 +96,21 @@ try_failed(struct pool *pool, char *why)
 }
 
 /*
- * Forks what the trial still lacks.  Old workers that have places beside max_workers are
- * waited for: they have a time limit of their own.
+ * Forks what the trial still lacks, or as many as there are places for beside the old
+ * workers that still serve.  If there is none, these are waited for: they have a time
+ * limit of their own.
  */
 static void
 try_more(struct pool *pool, int64_t now)
 {
 	const struct conf_pool *conf = pool->trial->conf;
+	int places = pool_size_places(pool, conf->max_workers, conf);
+	bool leaving = pool->counts[SLOT_DRAINING] + pool->counts[SLOT_KILLED] > 0;
 
+	if (leaving && pool->trial->workers == 0 && places > 0)
+		pool->trial_workers = (unsigned)util_min(pool->trial_workers, places);
 	while (!pool->trial_error && pool->trial->workers < pool->trial_workers) {
-		if (pool->old && pool_size_places(pool, conf->max_workers, conf) <= 0) {
+		if (leaving && pool_size_places(pool, conf->max_workers, conf) <= 0) {
 			if (!pool->trial_waits)
 				log_notice("pool %s: old workers still serve: new ones wait for "
 					   "their places (old_generation_max)",
@@ -263,7 +272,7 @@ pool_scale(struct pool *pool, int extra, int64_t now)
 	int64_t high = fixed ? conf->workers : conf->max_spare_workers;
 	int fewer = pool->extra - extra;
 
-	if (pool_base(pool) + extra < (fixed ? 1 : 0) ||
+	if (pool_base(pool) + extra < (fixed ? 1 : 0) || -fewer > pool->ops->room() ||
 	    high + extra > (fixed ? CONF_MAX_WORKERS : conf->max_workers))
 		return false;
 	pool->extra = extra;
@@ -307,6 +316,22 @@ pool_end_worker(struct pool *pool, pid_t pid, bool fast, int64_t now)
 	return true;
 }
 
+static int
+reopen_generation(const struct generation *gen, char **err)
+{
+	return gen && gen->service->reopen ? gen->service->reopen(gen->prepared, err) : 0;
+}
+
+int
+pool_reopen(const struct pool *pool, char **err)
+{
+	reopen_generation(pool->current, err);
+	reopen_generation(pool->trial, err);
+	for (const struct generation *gen = pool->old; gen; gen = gen->next)
+		reopen_generation(gen, err);
+	return *err ? -1 : 0;
+}
+
 void
 pool_park(struct pool *pool, int64_t now)
 {
@@ -317,6 +342,7 @@ pool_park(struct pool *pool, int64_t now)
 	pool->current = NULL;
 	pool->starved = false;
 	pool->ops->watch(pool, false);
+	saturation_end(&pool->saturation, pool->name);
 	pool_old_add(pool, gen, pool_old_phase(gen), now);
 	pool_look(pool, now);
 }

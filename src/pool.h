@@ -32,6 +32,8 @@ struct slot {
 	int64_t forked, since; /* since: of the state */
 	enum policy_step step; /* DRAINING: the last rung of the ladder that it got */
 	bool retired;          /* DRAINING: it does not accept any more */
+	bool late;             /* KILLED: it was not ready in time */
+	bool at_once;          /* DRAINING: without time to finish */
 	enum worker_due due;   /* chosen to be replaced: counts in no census any more */
 	/* By the number of the request that it was for; 0: none yet. */
 	uint64_t told_slow, expired;
@@ -48,6 +50,7 @@ struct pool_ops {
 	int (*handshakes)(const struct listener *listener); /* connections about to enter it */
 	int (*room)(void); /* workers that the limit over all pools still allows */
 	void (*wake_at)(struct pool *pool, int64_t when); /* util_now_ms(); 0: never */
+	void (*give_way)(struct pool *pool, int n);       /* so many kept connections, no more */
 	void (*watch)(struct pool *pool, bool on); /* once: tell when its socket is readable */
 	/* A worker died while a program ran in that session: see session.h. */
 	void (*left_behind)(pid_t session);
@@ -59,6 +62,8 @@ struct pool {
 	const struct pool_ops *ops;
 	void *owner; /* the master's own record of it */
 	struct scoreboard *scoreboard;
+	bool giving_way; /* there may be something in give_fd */
+	int give_fd;     /* eventfd(2) as a semaphore: kept connections that must give way */
 	struct slot *slots;
 	size_t nslots, capacity; /* nslots: as many were ever used at once */
 	unsigned counts[SLOT_STATES];
@@ -138,6 +143,9 @@ unsigned pool_busy(const struct pool *pool); /* its workers that serve a connect
 
 /* All processes of the pool, those on their way out included. */
 unsigned pool_processes(const struct pool *pool);
+
+/* Opens the logs of its service again.  -1 with *err: some stay as they are. */
+int pool_reopen(const struct pool *pool, char **err);
 
 /* No more: gracefully, or at once.  The second may follow the first. */
 void pool_stop(struct pool *pool, bool fast, int64_t now);

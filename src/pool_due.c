@@ -22,7 +22,8 @@ describe(const struct slot *slot, const struct scoreboard_view *view, enum worke
 
 	switch (why) {
 	case DUE_REQUESTS:
-		snprintf(text, size, "%" PRIu64 " requests", view->requests);
+		snprintf(text, size, "%" PRIu64 " request%s", view->requests,
+			 util_plural(view->requests));
 		break;
 	case DUE_MEMORY:
 		snprintf(text, size,

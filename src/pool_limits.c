@@ -129,13 +129,20 @@ look_at_all(struct pool *pool, int64_t now, int64_t *next)
 		if (slot->state != SLOT_RUNNING && slot->state != SLOT_DRAINING)
 			continue;
 		scoreboard_read(pool->scoreboard, i, slot->pid, &view);
-		if (view.activity != ACTIVITY_BUSY && view.activity != ACTIVITY_CHANGING)
+		if (!activity_is_busy(view.activity) && view.activity != ACTIVITY_CHANGING)
 			continue;
 		busy = true;
-		if (view.activity == ACTIVITY_BUSY)
+		if (activity_is_busy(view.activity))
 			look_at_busy(pool, i, &view, now, next);
 	}
 	return busy;
+}
+
+static void
+limit_new_requests(const struct generation *gen, int64_t now, int64_t *next)
+{
+	if (gen && shortest(gen) != NEVER)
+		pool_slots_earliest(next, now + shortest(gen));
 }
 
 void
@@ -162,9 +169,10 @@ pool_limits_look(struct pool *pool, int64_t now, int64_t *look_at)
 		return;
 	}
 	atomic_store(alarm, 0);
-	/* Requests that begin from now on have no earlier limit than this. */
-	if (pool->current && shortest(pool->current) != NEVER)
-		pool_slots_earliest(&next, now + shortest(pool->current));
+	/* Requests that begin from now on, also in what empties its queue, have no earlier one. */
+	limit_new_requests(pool->current, now, &next);
+	for (const struct generation *gen = pool->old; gen; gen = gen->next)
+		limit_new_requests(gen, now, &next);
 	pool->limits_at = next;
 	pool_slots_earliest(look_at, next);
 }

@@ -15,6 +15,7 @@ limits_of(const struct pool *pool, struct policy_limits *l)
 	int max = (int)conf->max_workers, extra = pool->extra;
 
 	l->fixed = conf->workers > 0;
+	l->keeps = pool->current->service->keeps_connections;
 	l->spare_timeout = conf->spare_timeout;
 	l->max = l->fixed ? max + extra : max;
 	l->min_spare = l->fixed ? 0 : (int)conf->min_spare_workers + extra;
@@ -49,6 +50,7 @@ pool_size_census(struct pool *pool, struct policy_census *c)
 			c->idle++;
 		else
 			c->busy++;
+		c->kept += activity == ACTIVITY_KEEPALIVE;
 	}
 	c->queue = pool->ops->queue(pool->current->listener);
 	if (c->queue < 0)
@@ -130,6 +132,8 @@ pool_size(struct pool *pool, int64_t now, int64_t *look_at)
 	if (plan.ring_below > 0)
 		plan.ring_below += due.idle;
 	scoreboard_set_bell(sb, plan.ring_below, plan.ring_above);
+	pool->ops->give_way(pool, plan.give_way);
+	atomic_store(&sb->crowded, plan.give_way > 0 || plan.saturated);
 	pool->starved = plan.starved;
 	pool->settled = plan.start + plan.retire + census.starting == 0 &&
 			(plan.starved || !policy_wants_more(&limits, &census));

@@ -87,7 +87,7 @@ pool_slots_spawn(struct pool *pool, struct generation *gen, enum slot_state stat
 	slot->gen = gen;
 	slot->forked = now;
 	slot->step = POLICY_STEP_DRAIN;
-	slot->retired = false;
+	slot->retired = slot->late = slot->at_once = false;
 	slot->due = DUE_NOT;
 	slot->told_slow = slot->expired = 0;
 	gen->workers++;
@@ -132,6 +132,7 @@ sync_starting(struct pool *pool, size_t i, int64_t now)
 	} else if (now >= late_at(slot)) {
 		log_warn("pool %s: worker %d is not ready within boot_timeout: KILL", pool->name,
 			 (int)slot->pid);
+		slot->late = true;
 		pool_slots_kill(pool, slot, now);
 	}
 }
@@ -173,12 +174,15 @@ pool_slots_end(struct pool *pool, struct slot *slot, int64_t now)
 	pool->ops->signal(slot->pid, SIGTERM);
 	set_state(pool, slot, SLOT_DRAINING, now);
 	slot->step = POLICY_STEP_TERM;
+	slot->at_once = true;
 }
 
 static int64_t
 grace_of(const struct pool *pool, const struct slot *slot)
 {
-	return pool->fast || slot->gen->gate >= 0 ? 0 : slot->gen->conf->graceful_timeout;
+	return pool->fast || slot->at_once || slot->gen->gate >= 0
+		   ? 0
+		   : slot->gen->conf->graceful_timeout;
 }
 
 /* One worker on the ladder; returns when its next step is due, or 0. */
@@ -354,14 +358,14 @@ pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
 	of_living = slot->gen->phase <= GENERATION_CURRENT;
 	describe_end(slot, status, end, sizeof(end));
 	log_end(pool, slot, end, expected, early, requests, now);
-	if (!expected || (slot->state == SLOT_KILLED && of_living && !is_expired(slot, requests)))
+	if (!expected || (slot->late && of_living))
 		count_failure(pool, slot, how, end, now);
 	/* Who leaves by itself has found the queue empty; who cannot start never will. */
 	if (slot->gen->phase == GENERATION_FINISHING && WIFEXITED(status) && !slot->retired)
 		slot->gen->emptied = true;
 	if (atomic_load(&said->program) != 0)
 		pool->ops->left_behind((pid_t)atomic_load(&said->program));
-	pool->accepted += requests;
+	pool->accepted += atomic_load(&said->connections);
 	pool->recount = true;
 	slot->gen->workers--;
 	slot->gen = NULL;

@@ -216,8 +216,7 @@ adopt_inherited(const struct generation *gen, char **err)
 	if (!l)
 		return NULL;
 	notify_socket_taken(fd);
-	if (handover_kind(fd) == HANDOVER_OWN)
-		listener_own(l);
+	l->promised = handover_kind(fd) == HANDOVER_OWN;
 	return l;
 }
 
@@ -238,6 +237,15 @@ take_listener(struct reload_entry *entry, struct pool *const *pools, size_t npoo
 		gen->listener = listener_open(&gen->address, &gen->listen, &why);
 	entry->opened = gen->listener != NULL;
 	return gen->listener ? 0 : fail_listen(gen->conf, why, err);
+}
+
+static int
+open_service(struct reload_entry *entry, char **err)
+{
+	const struct service *service = entry->gen->service;
+	bool used = entry->action == RELOAD_REPLACE || entry->action == RELOAD_NEW;
+
+	return used && service->open ? service->open(entry->gen->prepared, err) : 0;
 }
 
 static enum reload_action
@@ -266,7 +274,8 @@ reload_plan(const char *file, struct pool *const *pools, size_t npools, char **e
 		entry->pool = find_pool(pools, npools, entry->gen->conf->name);
 		entry->action = action_for(entry->gen, entry->pool);
 		if (entry->action != RELOAD_PARKED &&
-		    take_listener(entry, pools, npools, err) < 0) {
+		    (take_listener(entry, pools, npools, err) < 0 ||
+		     open_service(entry, err) < 0)) {
 			reload_free(plan);
 			return NULL;
 		}
@@ -289,7 +298,7 @@ add_again(struct reload_plan *plan, struct pool *pool, struct pool *const *pools
 		return -1;
 	}
 	plan->n++;
-	return take_listener(entry, pools, npools, err);
+	return take_listener(entry, pools, npools, err) < 0 ? -1 : open_service(entry, err);
 }
 
 struct reload_plan *
@@ -308,7 +317,11 @@ reload_plan_again(enum reload_kind kind, struct pool *const *pools, size_t npool
 			return NULL;
 		}
 	}
-	return plan;
+	if (plan->n > 0)
+		return plan;
+	util_fail(err, "no pool serves: all of them are drained");
+	reload_free(plan);
+	return NULL;
 }
 
 /* Is the process the master that runs on this file, or one of its workers? */

@@ -17,10 +17,10 @@ begin(struct saturation *s, const struct saturation_look *look, int64_t now)
 	s->told_at = now;
 	if (!s->told)
 		return;
-	log_warn("pool %s: all %d workers are busy and %d connection%s wait%s: raise %s if the "
+	log_warn("pool %s: all %d worker%s busy and %d connection%s wait%s: raise %s if the "
 		 "machine can bear it",
-		 look->pool, look->busy, look->queue, util_plural((unsigned)look->queue),
-		 look->queue == 1 ? "s" : "", look->remedy);
+		 look->pool, look->busy, look->busy == 1 ? " is" : "s are", look->queue,
+		 util_plural((unsigned)look->queue), look->queue == 1 ? "s" : "", look->remedy);
 }
 
 static void
@@ -37,12 +37,12 @@ go_on(struct saturation *s, const struct saturation_look *look, int64_t now)
 		 look->remedy);
 }
 
-static void
-end(struct saturation *s, const char *pool)
+void
+saturation_end(struct saturation *s, const char *pool)
 {
 	int64_t ms = s->seen - s->since;
 
-	if (s->told)
+	if (s->since != 0 && s->told)
 		log_notice("pool %s: no longer saturated, after %" PRId64 ".%" PRId64
 			   " s; at most %d connection%s waited",
 			   pool, ms / 1000, ms % 1000 / 100, s->longest,
@@ -65,6 +65,6 @@ saturation_look(struct saturation *s, const struct saturation_look *look, int64_
 		return 0;
 	if (now - s->seen < OVER_MS)
 		return s->seen + OVER_MS;
-	end(s, look->pool);
+	saturation_end(s, look->pool);
 	return 0;
 }

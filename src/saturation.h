@@ -27,4 +27,7 @@ struct saturation_look {
 /* Returns when to look again at the latest, or 0. */
 int64_t saturation_look(struct saturation *s, const struct saturation_look *look, int64_t now);
 
+/* It is over, whatever the queue is: nobody is to serve any more. */
+void saturation_end(struct saturation *s, const char *pool);
+
 #endif

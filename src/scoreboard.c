@@ -50,7 +50,7 @@ scoreboard_activity(const struct scoreboard *sb, size_t slot, int pid)
 	const struct scoreboard_slot *s = &sb->slots[slot];
 	uint32_t activity = atomic_load(&s->activity);
 
-	if ((int)atomic_load(&s->pid) != pid || activity > ACTIVITY_HELD)
+	if ((int)atomic_load(&s->pid) != pid || activity >= ACTIVITIES)
 		return ACTIVITY_NONE;
 	return (enum activity)activity;
 }
@@ -78,6 +78,7 @@ scoreboard_read(const struct scoreboard *sb, size_t slot, int pid, struct scoreb
 		before = atomic_load(&s->sequence);
 		view->activity = scoreboard_activity(sb, slot, pid);
 		view->requests = atomic_load(&s->requests);
+		view->connections = atomic_load(&s->connections);
 		view->since_ms = atomic_load(&s->since_ms);
 		view->program = (int)atomic_load(&s->program);
 		copy_said(s, view);
@@ -219,35 +220,77 @@ step_sequence(struct scoreboard_slot *s)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
+static void
+add_one(_Atomic uint64_t *counter)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+}
+
+/* The master wants to know when somebody goes busy: but for that, one load. */
+static bool
+ring_alarm(struct scoreboard *sb)
+{
+	return atomic_load(&sb->alarm) != 0 && atomic_exchange(&sb->alarm, 0) != 0 && ring(sb);
+}
+
 bool
-scoreboard_begin(struct scoreboard *sb, size_t slot, const struct sockaddr *peer, socklen_t len)
+scoreboard_begin(struct scoreboard *sb, size_t slot, const struct sockaddr *peer, socklen_t len,
+		 bool is_request)
 {
 	struct scoreboard_slot *s = &sb->slots[slot];
 	size_t n = len < sizeof(s->peer) ? len : sizeof(s->peer);
 	bool rang;
 
 	step_sequence(s);
-	atomic_store_explicit(&s->requests,
-			      atomic_load_explicit(&s->requests, memory_order_relaxed) + 1,
-			      memory_order_relaxed);
+	if (is_request)
+		add_one(&s->requests);
+	add_one(&s->connections);
 	memcpy(s->peer, peer, n);
 	s->peer_len = (uint8_t)n;
 	s->text[0] = '\0';
 	rang = scoreboard_change(sb, slot, ACTIVITY_BUSY);
 	step_sequence(s);
-	if (atomic_load(&sb->alarm) != 0 && atomic_exchange(&sb->alarm, 0) != 0)
-		rang |= ring(sb);
-	return rang;
+	return ring_alarm(sb) || rang;
 }
 
 void
-scoreboard_say(struct scoreboard_slot *s, const char *text)
+scoreboard_keep(struct scoreboard_slot *s)
 {
-	size_t len = strnlen(text, sizeof(s->text));
+	step_sequence(s);
+	s->text[0] = '\0';
+	atomic_store(&s->since_ms, util_now_coarse_ms());
+	atomic_store(&s->activity, ACTIVITY_KEEPALIVE);
+	step_sequence(s);
+}
+
+bool
+scoreboard_request(struct scoreboard *sb, size_t slot)
+{
+	struct scoreboard_slot *s = &sb->slots[slot];
 
 	step_sequence(s);
-	memset(s->text, 0, sizeof(s->text));
+	add_one(&s->requests);
+	atomic_store(&s->since_ms, util_now_coarse_ms());
+	atomic_store(&s->activity, ACTIVITY_READING);
+	step_sequence(s);
+	return ring_alarm(sb);
+}
+
+void
+scoreboard_set(struct scoreboard_slot *s, enum activity activity)
+{
+	atomic_store_explicit(&s->activity, activity, memory_order_relaxed);
+}
+
+void
+scoreboard_say(struct scoreboard_slot *s, const char *text, size_t len)
+{
+	len = len < sizeof(s->text) ? len : sizeof(s->text);
+	step_sequence(s);
 	memcpy(s->text, text, len);
+	if (len < sizeof(s->text))
+		s->text[len] = '\0';
 	step_sequence(s);
 }
 

@@ -38,27 +38,40 @@
 #include <sys/socket.h>
 
 enum activity {
-	ACTIVITY_NONE,     /* not yet in its loop, or ended in order */
-	ACTIVITY_CHANGING, /* between two of the others */
-	ACTIVITY_IDLE,     /* waits in accept(2) */
-	ACTIVITY_BUSY,     /* serves a connection */
-	ACTIVITY_HELD,     /* ready, but waits for the reload that made it to be committed */
+	ACTIVITY_NONE,      /* not yet in its loop, or ended in order */
+	ACTIVITY_CHANGING,  /* between two of the others */
+	ACTIVITY_IDLE,      /* waits in accept(2) */
+	ACTIVITY_HELD,      /* ready, but waits for the reload that made it to be committed */
+	ACTIVITY_KEEPALIVE, /* has a connection, and waits for its next request */
+	/* From here on it serves a request: see activity_is_busy(). */
+	ACTIVITY_BUSY,
+	ACTIVITY_READING,
+	ACTIVITY_WRITING,
+	ACTIVITY_CLOSING,
+	ACTIVITIES
 };
+
+static inline bool
+activity_is_busy(enum activity activity)
+{
+	return activity >= ACTIVITY_BUSY;
+}
 
 /* Why a worker wants to be replaced; it works on until it is told to leave. */
 enum worker_due { DUE_NOT, DUE_REQUESTS, DUE_AGE, DUE_MEMORY };
 
 #define SCOREBOARD_PEER_BYTES 28 /* a sockaddr_in6; of a Unix name its beginning */
-#define SCOREBOARD_TEXT_BYTES 48
+#define SCOREBOARD_TEXT_BYTES 51
 
 struct scoreboard_slot {
 	_Atomic uint32_t activity; /* enum activity */
 	_Atomic uint32_t pid;      /* whose record this is */
-	_Atomic uint64_t requests; /* connections accepted */
-	_Atomic int64_t since_ms;  /* CLOCK_MONOTONIC, of the present activity */
-	_Atomic uint32_t program;  /* process group of the program it runs, or 0 */
-	_Atomic uint32_t due;      /* enum worker_due */
-	_Atomic uint32_t expired;  /* low bits of the request that must end; by the master */
+	_Atomic uint64_t requests; /* begun; one a connection, or several */
+	_Atomic uint64_t connections;
+	_Atomic int64_t since_ms; /* CLOCK_MONOTONIC, of the present activity */
+	_Atomic uint32_t program; /* process group of the program it runs, or 0 */
+	_Atomic uint32_t due;     /* enum worker_due */
+	_Atomic uint32_t expired; /* low bits of the request that must end; by the master */
 	_Atomic uint32_t sequence;
 	uint8_t peer_len;
 	uint8_t peer[SCOREBOARD_PEER_BYTES]; /* struct sockaddr of the client */
@@ -68,7 +81,7 @@ struct scoreboard_slot {
 /* What the master has read of a slot: checked, and of one moment. */
 struct scoreboard_view {
 	enum activity activity;
-	uint64_t requests;
+	uint64_t requests, connections;
 	int64_t since_ms;
 	int program;
 	struct sockaddr_storage peer;
@@ -85,7 +98,8 @@ struct scoreboard {
 	/* The master's orders: requests until a worker is due, and max_queue_wait; 0: none. */
 	_Atomic uint32_t max_requests;
 	_Atomic int64_t max_queue_wait_ms;
-	_Atomic uint64_t shed; /* connections closed for that */
+	_Atomic uint32_t crowded; /* connections wait and nobody is idle: keep none alive */
+	_Atomic uint64_t shed;    /* connections closed for that */
 	/* Kinds of lines that all workers of the pool together write at most so often. */
 	struct log_limit start_limit, accept_limit, lost_limit, program_limit, shed_limit;
 	struct scoreboard_slot slots[];
@@ -115,13 +129,18 @@ bool scoreboard_correct(struct scoreboard *sb, size_t slots,
 
 /*
  * The worker's side.  Each returns true when the caller must write to the control pipe.
- * scoreboard_begin() counts a connection and goes busy; scoreboard_say() tells what is
- * asked for.
+ * scoreboard_begin() counts a connection, and a request if it is one, and goes busy;
+ * scoreboard_say() tells what is asked for.
  */
 bool scoreboard_begin(struct scoreboard *sb, size_t slot, const struct sockaddr *peer,
-		      socklen_t len);
+		      socklen_t len, bool is_request);
 bool scoreboard_want_leave(struct scoreboard *sb, size_t slot, enum worker_due why);
-void scoreboard_say(struct scoreboard_slot *slot, const char *text);
+void scoreboard_say(struct scoreboard_slot *slot, const char *text, size_t len);
+
+/* Within a connection: it waits for the next request; that has come; how far it is. */
+void scoreboard_keep(struct scoreboard_slot *slot);
+bool scoreboard_request(struct scoreboard *sb, size_t slot);
+void scoreboard_set(struct scoreboard_slot *slot, enum activity activity);
 bool scoreboard_enter(struct scoreboard *sb, size_t slot, enum activity activity);
 bool scoreboard_change(struct scoreboard *sb, size_t slot, enum activity activity);
 

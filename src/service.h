@@ -11,6 +11,7 @@
 #include "privs.h"
 #include "scoreboard.h"
 
+#include <signal.h>
 #include <sys/socket.h>
 
 struct conn {
@@ -29,13 +30,33 @@ struct service_setup {
 	void *prepared;
 	struct scoreboard *scoreboard;
 	struct scoreboard_slot *slot;
+	/*
+	 * For services that keep connections: readable when one of those that wait for a
+	 * next request must give way.  Who reads a uint64_t from it is the one; an end of file
+	 * says that the worker leaves, as *leaving does.
+	 */
+	int give_fd;
+	const volatile sig_atomic_t *leaving;
+	void (*next_request)(void); /* another one in the same connection has begun */
 };
 
+#define SERVICE_DESCRIPTORS 4
+
 struct service {
+	bool keeps_connections; /* wants give_fd */
 	/* In the master.  -1 with *err as "FILE:LINE: text". */
 	int (*prepare)(const struct conf_pool *conf, const struct identity *id, void **prepared,
 		       char **err);
 	void (*release)(void *prepared);
+	/* In the master, when it is to be used: opens what a check must not make. */
+	int (*open)(void *prepared, char **err);
+	/*
+	 * The places of descriptors that workers inherit: at most SERVICE_DESCRIPTORS.  In
+	 * the worker they get their new numbers.
+	 */
+	size_t (*descriptors)(void *prepared, int *places[]);
+	/* SIGUSR1: opens its logs again.  -1 with *err: the old ones stay. */
+	int (*reopen)(void *prepared, char **err);
 	/* In the worker.  -1 with *err: it cannot start. */
 	int (*start)(const struct service_setup *setup, char **err);
 	void (*serve)(struct conn *conn);
@@ -49,7 +70,7 @@ struct service {
 
 const struct service *service_find(int64_t conf_service);
 
-extern const struct service service_exec, service_echo, service_rot13;
+extern const struct service service_exec, service_echo, service_rot13, service_http;
 
 /* Limits each following read and write of the connection to idle_ms; 0: no limit. */
 void conn_limit_io(struct conn *conn, int64_t idle_ms);

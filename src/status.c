@@ -12,6 +12,15 @@ state_of_pool(const struct pool *pool, int64_t now)
 	return pool->policy.next_try > now ? "backed off" : "running";
 }
 
+/* Of those that run. */
+static const char *const activities[ACTIVITIES] = {
+	[ACTIVITY_NONE] = "idle",           [ACTIVITY_CHANGING] = "idle",
+	[ACTIVITY_IDLE] = "idle",           [ACTIVITY_HELD] = "held",
+	[ACTIVITY_KEEPALIVE] = "keepalive", [ACTIVITY_BUSY] = "busy",
+	[ACTIVITY_READING] = "reading",     [ACTIVITY_WRITING] = "writing",
+	[ACTIVITY_CLOSING] = "closing",
+};
+
 static const char *
 state_of_worker(const struct slot *slot, enum activity activity)
 {
@@ -21,9 +30,7 @@ state_of_worker(const struct slot *slot, enum activity activity)
 		return "draining";
 	if (slot->state == SLOT_KILLED)
 		return "killed";
-	if (activity == ACTIVITY_HELD)
-		return "held";
-	return activity == ACTIVITY_BUSY ? "busy" : "idle";
+	return activities[activity];
 }
 
 static void
@@ -36,7 +43,7 @@ write_worker(FILE *out, const struct pool *pool, size_t i, int64_t now)
 	bool busy;
 
 	scoreboard_read(pool->scoreboard, i, slot->pid, &view);
-	busy = view.activity == ACTIVITY_BUSY;
+	busy = view.activity >= ACTIVITY_KEEPALIVE;
 	if (busy && view.peer_len > 0)
 		address_format((const struct sockaddr *)&view.peer, view.peer_len, client);
 	if (slot->state == SLOT_RUNNING && view.since_ms > 0)
@@ -72,13 +79,13 @@ take_census(const struct pool *pool, struct census *c)
 
 		if (slot->state == SLOT_FREE)
 			continue;
-		c->accepted += atomic_load(&pool->scoreboard->slots[i].requests);
+		c->accepted += atomic_load(&pool->scoreboard->slots[i].connections);
 		activity = scoreboard_activity(pool->scoreboard, i, slot->pid);
 		if (slot->state == SLOT_DRAINING || slot->state == SLOT_KILLED)
 			c->draining++;
 		else if (slot->state == SLOT_STARTING || activity == ACTIVITY_HELD)
 			c->starting++;
-		else if (activity == ACTIVITY_BUSY)
+		else if (activity >= ACTIVITY_KEEPALIVE)
 			c->busy++;
 		else
 			c->idle++;

@@ -2,6 +2,7 @@
 
 #include "child.h"
 #include "title.h"
+#include "worker_accept.h"
 #include "worker_check.h"
 
 #include <errno.h>
@@ -11,27 +12,23 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /*
  * The descriptors of a worker: 0 and 1 are /dev/null, 2 is stderr, and these.  The log
- * follows if it is not stderr, then the gate of a trial, then what the service opens.
+ * follows if it is not stderr, then the gate of a trial, then those of the service.
  */
-enum { NULL_FD = 0, LISTEN_FD = 3, CONTROL_FD, CHANNEL_FD };
+enum { NULL_FD = 0, LISTEN_FD = 3, CONTROL_FD, CHANNEL_FD, FIXED_FDS = 3 };
 
-#define START_LOG_MS        1000
-#define ACCEPT_LOG_MS       10000
-#define ACCEPT_PAUSE_MS     100
-#define ACCEPT_PAUSE_MAX_MS 1600
+#define START_LOG_MS 1000
 
 static struct {
 	const struct worker *worker;
 	const struct service *service;
 	int gate;
 	struct service_setup setup;
-	volatile sig_atomic_t serving;
-	int64_t pause_ms;
+	int give_fd; /* -1: the service keeps no connections */
+	volatile sig_atomic_t serving, leaving;
 } self;
 
 static void
@@ -40,6 +37,15 @@ ring_master(bool wanted)
 	/* A full pipe wakes the master as well as one more message would. */
 	if (wanted && write(CONTROL_FD, &self.worker->pool_id, sizeof(self.worker->pool_id)) < 0)
 		return;
+}
+
+/* The same for a connection that waits for its next request: /dev/null is readable. */
+static void
+stop_keeping(void)
+{
+	self.leaving = 1;
+	if (self.give_fd >= 0)
+		dup3(NULL_FD, self.give_fd, O_CLOEXEC);
 }
 
 /*
@@ -51,6 +57,7 @@ static void
 stop_accepting(void)
 {
 	dup3(NULL_FD, LISTEN_FD, O_CLOEXEC);
+	stop_keeping();
 }
 
 static void
@@ -67,7 +74,11 @@ on_retire(int sig)
 static void
 on_finish(int sig)
 {
+	int saved = errno;
+
 	(void)sig;
+	stop_keeping();
+	errno = saved;
 }
 
 static void
@@ -136,17 +147,26 @@ set_signals(void)
 static int
 keep_descriptors(void)
 {
-	bool log_apart = log_fd() != STDERR_FILENO;
-	int fds[5] = { self.worker->gen->listener->fd, self.worker->control_fd, log_channel_fd() };
-	size_t n = 3;
+	int log = log_fd() != STDERR_FILENO ? log_fd() : -1;
+	int fds[FIXED_FDS + 3 + SERVICE_DESCRIPTORS] = { self.worker->gen->listener->fd,
+							 self.worker->control_fd,
+							 log_channel_fd() };
+	int *places[3 + SERVICE_DESCRIPTORS] = { &log, &self.gate, &self.give_fd };
+	size_t n = FIXED_FDS, nplaces = 3;
 
-	if (log_apart)
-		fds[n++] = log_fd();
-	if (self.worker->gen->gate >= 0)
-		fds[n++] = self.worker->gen->gate;
+	self.gate = self.worker->gen->gate;
+	self.give_fd = self.service->keeps_connections ? self.worker->give_fd : -1;
+	if (self.service->descriptors)
+		nplaces += self.service->descriptors(self.worker->gen->prepared, places + nplaces);
+	for (size_t i = 0; i < nplaces; i++)
+		if (*places[i] >= 0)
+			fds[n++] = *places[i];
 	child_keep(fds, n, LISTEN_FD);
-	log_moved(log_apart ? fds[3] : STDERR_FILENO, CHANNEL_FD);
-	self.gate = self.worker->gen->gate >= 0 ? fds[n - 1] : -1;
+	n = FIXED_FDS;
+	for (size_t i = 0; i < nplaces; i++)
+		if (*places[i] >= 0)
+			*places[i] = fds[n++];
+	log_moved(log >= 0 ? log : STDERR_FILENO, CHANNEL_FD);
 	return dup2(NULL_FD, STDOUT_FILENO) < 0 ? -1 : 0;
 }
 
@@ -270,6 +290,12 @@ cannot_start(const char *step, const char *why)
 }
 
 static void
+next_request(void)
+{
+	ring_master(scoreboard_request(self.worker->scoreboard, self.worker->slot));
+}
+
+static void
 start_service(void)
 {
 	char *err = NULL;
@@ -281,6 +307,9 @@ start_service(void)
 		.prepared = self.worker->gen->prepared,
 		.scoreboard = self.worker->scoreboard,
 		.slot = &self.worker->scoreboard->slots[self.worker->slot],
+		.give_fd = self.give_fd,
+		.leaving = &self.leaving,
+		.next_request = next_request,
 	};
 	if (self.service->start && self.service->start(&self.setup, &err) < 0)
 		cannot_start("service", err);
@@ -296,65 +325,6 @@ wait_at_gate(void)
 	while (read(self.gate, &byte, 1) < 0 && errno == EINTR)
 		;
 	close(self.gate);
-}
-
-static void
-pause_accepting(int error)
-{
-	struct timespec ts;
-	unsigned held_back;
-
-	if (log_limit_pass(&self.worker->scoreboard->accept_limit, ACCEPT_LOG_MS, &held_back))
-		log_warn("pool %s: cannot accept connections: %s; they wait%s (%u more like this)",
-			 self.worker->pool, strerror(error),
-			 error == EMFILE ? " (rlimit_nofile of the pool is too small)" : "",
-			 held_back);
-	self.pause_ms = self.pause_ms == 0 ? ACCEPT_PAUSE_MS : self.pause_ms * 2;
-	if (self.pause_ms > ACCEPT_PAUSE_MAX_MS)
-		self.pause_ms = ACCEPT_PAUSE_MAX_MS;
-	ts.tv_sec = (time_t)(self.pause_ms / 1000);
-	ts.tv_nsec = (long)(self.pause_ms % 1000 * 1000000);
-	nanosleep(&ts, NULL);
-}
-
-static void
-log_lost_connection(int error)
-{
-	unsigned held_back;
-
-	if (log_limit_pass(&self.worker->scoreboard->lost_limit, ACCEPT_LOG_MS, &held_back))
-		log_notice("pool %s: a connection was gone before it was accepted: %s "
-			   "(%u more like this)",
-			   self.worker->pool, strerror(error), held_back);
-}
-
-/* false: this worker is to leave. */
-static bool
-go_on_after(int error)
-{
-	switch (error) {
-	case ENOTSOCK: /* retired */
-	case EAGAIN:   /* finishing, and the queue is empty */
-	case EINVAL:   /* the same for a Unix socket */
-	case EBADF:
-		return false;
-	case EINTR:
-		return true;
-	case ECONNABORTED: /* and what else accept(2) passes on of one connection */
-	case EPROTO:
-	case ENOPROTOOPT:
-	case EOPNOTSUPP:
-	case ENETDOWN:
-	case ENETUNREACH:
-	case EHOSTDOWN:
-	case EHOSTUNREACH:
-	case ENONET:
-		log_lost_connection(error);
-		return true;
-	default: /* EMFILE, ENFILE, ENOBUFS, ENOMEM, or nobody knows what */
-		pause_accepting(error);
-		return true;
-	}
 }
 
 /* Who is due says so and works on: the master has another one ready before it goes. */
@@ -378,7 +348,8 @@ serve(int fd, const struct sockaddr *peer, socklen_t len)
 		return;
 	}
 	conn.began_ms = util_now_coarse_ms();
-	ring_master(scoreboard_begin(sb, self.worker->slot, peer, len));
+	ring_master(
+	    scoreboard_begin(sb, self.worker->slot, peer, len, !self.service->keeps_connections));
 	self.serving = 1;
 	self.service->serve(&conn);
 	self.serving = 0;
@@ -397,9 +368,9 @@ accept_loop(void)
 		int fd = accept4(LISTEN_FD, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			self.pause_ms = 0;
+			worker_accept_works();
 			serve(fd, (struct sockaddr *)&peer, len);
-		} else if (!go_on_after(errno)) {
+		} else if (!worker_accept_failed(self.worker, errno)) {
 			return;
 		}
 	}

@@ -306,7 +306,7 @@ start_program(struct conn *conn)
 		nanosleep(&pause, NULL);
 	}
 	atomic_store(&self.setup->slot->program, (uint32_t)self.pid);
-	scoreboard_say(self.setup->slot, self.prepared->path);
+	scoreboard_say(self.setup->slot, self.prepared->path, strlen(self.prepared->path));
 	log_info("pool %s: %s started %s as pid %d", self.setup->pool, peer_name(conn),
 		 self.prepared->path, (int)self.pid);
 	return true;

@@ -1,12 +1,12 @@
 #!/bin/sh
-# The options of src/conf.c are those of preforkd.conf(5) and of the sample file: none
+# The options of src/conf_options.c are those of preforkd.conf(5) and of the sample file: none
 # is missing, none is invented, and what the manual says of an option is what the table
 # says: its default, and whether a change of it needs new workers.
 . "$(dirname "$0")/common.sh"
 python=${PYTHON3:-python3}
 need "$python" python3
 
-exec "$python" -B - src/conf.c man/preforkd.conf.5 conf/preforkd.conf.sample <<'EOF_PYTHON'
+exec "$python" -B - src/conf_options.c man/preforkd.conf.5 conf/preforkd.conf.sample <<'EOF_PYTHON'
 import re
 import sys
 
@@ -23,6 +23,8 @@ def fallback(text):
 def of_source(text):
     """{(section, option): (default, effect)} of the option tables."""
     found = {}
+    shared = re.search(r'#define SITE_OPTIONS(.*?[^\\])\n', text, re.S)[1].replace('\\\n', '\n')
+    text = re.sub(r'(?<!#define )\bSITE_OPTIONS\b', lambda _: shared, text)
     for section, table in re.findall(r'struct conf_option (\w+)_options\[\] = \{(.*?)\n\};', text,
                                      re.S):
         table = re.sub(r'#define.*?[^\\]\n', '', table, flags=re.S)
@@ -62,7 +64,7 @@ def of_sample(text):
     found, sections = set(), ['global']
     for line in text.split('\n'):
         line = re.sub(r'^\s*#( e\.g\. )?(?=\w+ \+?= )', '', line).strip()
-        opened = re.match(r'(\w+)( "[^"]*")? \{', line)
+        opened = re.match(r'(\w+)( "[^"]*"| \d+)? \{', line)
         option = re.match(r'(\w+) = ', line)
         if opened:
             sections.append(opened[1])
@@ -78,7 +80,7 @@ source, manual, sample = (read(open(name, encoding='utf-8').read()) for read, na
 wrong = []
 for name, others in (('the manual', set(manual)), ('the sample', sample)):
     wrong += [f'{s}: {o}: missing in {name}' for s, o in sorted(set(source) - others)]
-    wrong += [f'{s}: {o}: in {name}, but not in src/conf.c' for s, o in sorted(others - set(source))]
+    wrong += [f'{s}: {o}: in {name}, but not in src/conf_options.c' for s, o in sorted(others - set(source))]
 for key in sorted(set(source) & set(manual)):
     if source[key][0] != manual[key][0]:
         wrong.append(f'{key[0]}: {key[1]}: default {source[key][0]}, the manual says {manual[key][0]}')
@@ -86,7 +88,7 @@ for key in sorted(set(source) & set(manual)):
     if key[0] != 'global' and source[key][1] != manual[key][1]:
         wrong.append(f'{key[0]}: {key[1]}: {source[key][1]}, the manual says {manual[key][1]}')
 if len(source) < 40:
-    wrong.append(f'only {len(source)} options found in src/conf.c: is it still read right?')
+    wrong.append(f'only {len(source)} options found in src/conf_options.c: is it still read right?')
 print('\n'.join(wrong) or f'{len(source)} options')
 sys.exit(bool(wrong))
 EOF_PYTHON

@@ -17,7 +17,7 @@ includes=$(awk -v rows="$rows" '
 	BEGIN { n = split(rows, word); for (i = 1; i < n; i += 2) known[word[i]] = 1 }
 	match($0, /^#[ \t]*include[ \t]+"[^"]+"/) {
 		split($0, part, "\""); dir = FILENAME; sub(/[^\/]*$/, "", dir)
-		n = split(dir part[2] " src/" part[2] " src/services/" part[2], place, " ")
+		n = split(dir part[2] " src/" part[2] " src/services/" part[2] " src/services/http/" part[2], place, " ")
 		for (i = 1; i < n && !(place[i] in known); i++) ;
 		print FILENAME, place[i]
 	}' $files)

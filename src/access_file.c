@@ -1,0 +1,108 @@
+#include "access_file.h"
+
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOST_LOG_MS 10000
+
+struct access_file *
+access_file_new(const char *path)
+{
+	struct access_file *file = util_calloc(1, sizeof(*file));
+
+	file->path = util_strdup(path);
+	file->fd = -1;
+	file->channel = (struct fd_channel)FD_CHANNEL_NONE;
+	return file;
+}
+
+void
+access_file_free(struct access_file *file)
+{
+	if (!file)
+		return;
+	if (file->fd >= 0)
+		close(file->fd);
+	fd_channel_close(&file->channel);
+	free(file->path);
+	free(file);
+}
+
+int
+access_file_check(const struct access_file *file, char **err)
+{
+	struct log_target target = { .kind = LOG_TO_FILE, .path = file->path };
+
+	return log_target_check(&target, err);
+}
+
+static int
+open_file(const struct access_file *file, char **err)
+{
+	struct log_target target = { .kind = LOG_TO_FILE, .path = file->path };
+
+	return log_target_open(&target, err);
+}
+
+int
+access_file_open(struct access_file *file, char **err)
+{
+	file->fd = open_file(file, err);
+	if (file->fd < 0)
+		return -1;
+	if (fd_channel_open(&file->channel) < 0)
+		return util_fail(err, "%s: %s", file->path, strerror(errno));
+	return 0;
+}
+
+int
+access_file_reopen(struct access_file *file, char **err)
+{
+	char byte = 0;
+	int fd = open_file(file, err);
+
+	if (fd < 0)
+		return -1;
+	close(file->fd);
+	file->fd = fd;
+	if (fd_channel_offer(&file->channel, fd, &byte, 1) < 0)
+		return util_fail(err, "%s: %s", file->path, strerror(errno));
+	return 0;
+}
+
+size_t
+access_file_descriptors(struct access_file *file, int *places[])
+{
+	places[0] = &file->fd;
+	places[1] = &file->channel.fds[0];
+	return 2;
+}
+
+void
+access_file_start(struct access_file *file)
+{
+	fd_channel_moved(&file->channel, file->channel.fds[0]);
+}
+
+void
+access_file_write(struct access_file *file, const char *line, size_t len)
+{
+	static struct log_limit limit;
+	unsigned held_back;
+	char byte;
+	int fd = fd_channel_take(&file->channel, &byte, 1);
+
+	if (fd >= 0) {
+		dup3(fd, file->fd, O_CLOEXEC);
+		close(fd);
+	}
+	if (write(file->fd, line, len) != (ssize_t)len &&
+	    log_limit_pass(&limit, LOST_LOG_MS, &held_back))
+		log_error("%s: cannot write: %s (%u more like this)", file->path, strerror(errno),
+			  held_back);
+}

@@ -1,0 +1,32 @@
+/*
+ * A log file of the workers of one generation: the master opens it, and opens it again
+ * after a rotation; the workers write whole lines and follow by fd_channel.h.
+ */
+#ifndef PREFORKD_ACCESS_FILE_H
+#define PREFORKD_ACCESS_FILE_H
+
+#include "fd_channel.h"
+
+#include <sys/types.h>
+
+struct access_file {
+	char *path; /* owned */
+	int fd;     /* -1: not open */
+	struct fd_channel channel;
+};
+
+/* The master's side.  Files are made with mode 0640.  0, or -1 with *err. */
+struct access_file *access_file_new(const char *path);
+void access_file_free(struct access_file *file);
+int access_file_check(const struct access_file *file, char **err); /* without making it */
+int access_file_open(struct access_file *file, char **err);
+int access_file_reopen(struct access_file *file, char **err);
+
+/* The places of the descriptors that workers inherit: two. */
+size_t access_file_descriptors(struct access_file *file, int *places[]);
+
+/* The worker's side: one line in one write(2). */
+void access_file_start(struct access_file *file);
+void access_file_write(struct access_file *file, const char *line, size_t len);
+
+#endif

@@ -1,0 +1,452 @@
+/*
+ * http: files for HTTP/1.1 and 1.0.  Here is the course of a connection: read a head,
+ * answer, log, wait for the next one.
+ */
+#include "service.h"
+
+#include "access_file.h"
+#include "address.h"
+#include "http_chunk.h"
+#include "http_log.h"
+#include "http_request.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DISCARD_BYTES    65536  /* of a body that nobody wants: more is not waited for */
+#define FIELD_BYTES_MAX  262144 /* of all fields together, whatever the limits are */
+#define CHUNK_LINE_BYTES 4096
+#define LOG_LINE_BYTES   32768
+#define REFUSAL_LOG_MS   1000
+
+struct prepared {
+	const struct conf_pool *pool;
+	const struct conf_http *conf;
+	struct http_sites sites;
+	struct http_mime *mime;
+	struct http_log_format *format;
+	struct access_file *log; /* or NULL */
+};
+
+static struct {
+	const struct service_setup *setup;
+	struct prepared *prepared;
+	const struct conf_http *conf;
+	struct http_limits limits;
+	struct http_field *fields;
+	struct http_conn conn;
+	struct http_head head;
+	struct http_request request;
+	char client[ADDRESS_TEXT_BYTES], local[ADDRESS_TEXT_BYTES];
+	unsigned port;
+	bool begun;                     /* a byte of the request has come */
+	uint64_t in_before, out_before; /* of conn, when the request began */
+	char line[LOG_LINE_BYTES];
+} self;
+
+/* ---- in the master ---- */
+
+static void
+http_release(void *data)
+{
+	struct prepared *p = data;
+
+	if (!p)
+		return;
+	http_sites_free(&p->sites);
+	http_mime_free(p->mime);
+	http_log_format_free(p->format);
+	access_file_free(p->log);
+	free(p);
+}
+
+static int
+fail_pool(const struct conf_pool *conf, const char *option, char *why, char **err)
+{
+	struct conf_where where = conf->set[conf_option_index(&conf_pool_section, option)];
+
+	if (!where.file)
+		where = conf->where;
+	util_fail(err, "%s:%d: %s: %s", where.file, where.line, option, why);
+	free(why);
+	return -1;
+}
+
+static int
+prepare_log(struct prepared *p, char **err)
+{
+	char *why = NULL;
+
+	p->format = http_log_format_new(p->pool->access_format, &why);
+	if (!p->format)
+		return fail_pool(p->pool, "access_format", why, err);
+	if (!p->pool->access_log)
+		return 0;
+	p->log = access_file_new(p->pool->access_log);
+	return access_file_check(p->log, &why) < 0 ? fail_pool(p->pool, "access_log", why, err) : 0;
+}
+
+static int
+prepare_mime(struct prepared *p, char **err)
+{
+	struct conf_where where =
+	    p->pool->http->set[conf_option_index(p->pool->http->section, "mime_types")];
+	char *why = NULL;
+
+	p->mime = http_mime_load(p->conf->mime_types, &why);
+	if (p->mime)
+		return 0;
+	if (!where.file)
+		where = p->pool->http->where;
+	util_fail(err, "%s:%d: mime_types: %s", where.file, where.line, why);
+	free(why);
+	return -1;
+}
+
+static int
+http_prepare(const struct conf_pool *conf, const struct identity *id, void **prepared, char **err)
+{
+	struct prepared *p = util_calloc(1, sizeof(*p));
+
+	p->pool = conf;
+	p->conf = conf->http->values;
+	if (http_sites_prepare(&p->sites, conf, id, err) < 0 || prepare_mime(p, err) < 0 ||
+	    prepare_log(p, err) < 0) {
+		http_release(p);
+		return -1;
+	}
+	*prepared = p;
+	return 0;
+}
+
+static int
+http_open_logs(void *data, char **err)
+{
+	struct prepared *p = data;
+	char *why = NULL;
+
+	if (p->log && access_file_open(p->log, &why) < 0)
+		return fail_pool(p->pool, "access_log", why, err);
+	return 0;
+}
+
+static int
+http_reopen_logs(void *data, char **err)
+{
+	struct prepared *p = data;
+
+	return p->log ? access_file_reopen(p->log, err) : 0;
+}
+
+static size_t
+http_descriptors(void *data, int *places[])
+{
+	struct prepared *p = data;
+
+	return p->log ? access_file_descriptors(p->log, places) : 0;
+}
+
+/* ---- in the worker ---- */
+
+static int
+http_start(const struct service_setup *setup, char **err)
+{
+	const struct conf_http *conf;
+	int64_t fields;
+
+	self.setup = setup;
+	self.prepared = setup->prepared;
+	self.conf = conf = self.prepared->conf;
+	if (self.prepared->log)
+		access_file_start(self.prepared->log);
+	self.limits = (struct http_limits){
+		.request_line = (size_t)conf->limit_request_line,
+		.field_size = (size_t)conf->limit_request_field_size,
+		.fields = (size_t)conf->limit_request_fields,
+	};
+	self.fields = util_calloc(self.limits.fields, sizeof(*self.fields));
+	fields =
+	    util_max(conf->limit_request_field_size + 2,
+		     util_min(conf->limit_request_fields * (conf->limit_request_field_size + 2),
+			      FIELD_BYTES_MAX));
+	self.conn.size = self.limits.request_line + (size_t)fields + 64;
+	self.conn.buf = util_calloc(1, self.conn.size);
+	return http_sites_open(&self.prepared->sites, err);
+}
+
+/* What a client asks for that will be refused or is of no use here. */
+static bool
+drop_body(void)
+{
+	struct http_conn *c = &self.conn;
+	int64_t began = util_now_ms();
+	int64_t left = self.head.content_length, total = 0;
+	struct http_chunk chunk;
+
+	http_chunk_init(&chunk, CHUNK_LINE_BYTES, CHUNK_LINE_BYTES);
+	while (self.head.framing == HTTP_CHUNKED || left > 0) {
+		struct http_text data = { NULL, 0 };
+		size_t used = c->len - c->at;
+		enum http_parse result = HTTP_MORE;
+
+		if (self.head.framing == HTTP_CHUNKED)
+			result = http_chunk_feed(&chunk, c->buf + c->at, used, &used, &data);
+		else
+			used = (size_t)util_min((int64_t)used, left);
+		c->at += used;
+		left -= self.head.framing == HTTP_CHUNKED ? 0 : (int64_t)used;
+		total += (int64_t)used;
+		if (result != HTTP_MORE)
+			return result == HTTP_DONE;
+		if (total > DISCARD_BYTES)
+			return false;
+		if (used == 0 &&
+		    http_conn_fill(c, began + self.conf->body_timeout +
+					  total * 1000 / self.conf->body_min_rate) <= 0)
+			return false;
+	}
+	return true;
+}
+
+static bool
+has_body(void)
+{
+	return self.head.framing == HTTP_CHUNKED || self.head.content_length > 0;
+}
+
+/* May the connection go on, as far as can be known before the answer? */
+static bool
+may_keep(int64_t requests)
+{
+	const struct scoreboard *sb = self.setup->scoreboard;
+
+	if (!self.head.keep_alive || requests >= self.conf->keepalive_requests ||
+	    self.conf->keepalive_timeout == 0 || *self.setup->leaving ||
+	    atomic_load_explicit(&sb->crowded, memory_order_relaxed))
+		return false;
+	/* Who waits for 100 and gets the answer instead may send its body, or not. */
+	return !has_body() ||
+	       (!self.head.expect_continue && self.head.content_length <= DISCARD_BYTES);
+}
+
+static int64_t
+now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* Once for a connection: the addresses as the log has them. */
+static void
+note_addresses(const struct conn *conn)
+{
+	struct sockaddr_storage local = { 0 };
+	socklen_t len = sizeof(local);
+	char port[8];
+
+	self.client[0] = self.local[0] = '\0';
+	self.port = 0;
+	if (!self.prepared->log)
+		return;
+	address_split(conn->peer, self.client, port);
+	if (getsockname(conn->fd, (struct sockaddr *)&local, &len) == 0 &&
+	    address_split((struct sockaddr *)&local, self.local, port))
+		self.port = (unsigned)atoi(port);
+}
+
+static struct http_text
+text_of(const char *text)
+{
+	return (struct http_text){ text && *text ? text : NULL, text ? strlen(text) : 0 };
+}
+
+static void
+write_log(int64_t began_us, int64_t requests)
+{
+	const struct http_request *r = &self.request;
+	struct http_log_entry entry = {
+		.head = &self.head,
+		.reply = r->sent,
+		.client = text_of(self.client),
+		.local = text_of(self.local),
+		.server = text_of(r->site->conf->server_name),
+		.user = r->user,
+		.port = self.port,
+		.pid = getpid(),
+		.status = r->status,
+		.began_us = began_us,
+		.took_us = now_us() - began_us,
+		.body = r->body,
+		.received = (int64_t)(self.conn.in - self.in_before),
+		.sent = (int64_t)(self.conn.out - self.out_before),
+		.nth = (unsigned)requests - 1,
+		.connection = r->broken       ? 'X'
+			      : r->keep_alive ? '+'
+					      : '-',
+	};
+	size_t len;
+
+	if (!self.prepared->log)
+		return;
+	len = http_log_format_line(self.prepared->format, &entry, self.line, sizeof(self.line));
+	access_file_write(self.prepared->log, self.line, len);
+}
+
+/* Its first byte is there. */
+static void
+begin_request(void)
+{
+	if (!self.begun)
+		self.setup->next_request();
+	self.begun = true;
+}
+
+/*
+ * The head of the next request.  0: it is there; 1: there is none, and nothing to answer;
+ * else the status of the refusal.
+ */
+static int
+read_head(const char **why)
+{
+	struct http_conn *c = &self.conn;
+	int64_t deadline = util_now_ms() + self.conf->header_timeout;
+	size_t scanned = 0, used;
+	int status = 0;
+
+	/* The parser's slices must stay where they are. */
+	memmove(c->buf, c->buf + c->at, c->len - c->at);
+	c->len -= c->at;
+	c->at = 0;
+	self.begun = false;
+	if (c->len > 0)
+		begin_request();
+	self.head = (struct http_head){ .fields = self.fields, .method = HTTP_UNKNOWN };
+	for (;;) {
+		enum http_parse result = HTTP_MORE;
+		int n;
+
+		if (c->len > 0)
+			result = http_head_parse(&self.head, c->buf, c->len, &self.limits, &scanned,
+						 &used, &status, why);
+		if (result == HTTP_DONE)
+			c->at = used;
+		if (result != HTTP_MORE)
+			return status;
+		n = http_conn_fill(c, deadline);
+		if (n == 1)
+			begin_request();
+		if (n == 1)
+			continue;
+		if (n == 0 || c->len == 0)
+			return 1;
+		*why = "the head has not ended in time";
+		if (errno == ETIMEDOUT)
+			return 408;
+		*why = "the head is too long";
+		return errno == ENOBUFS ? (self.head.request_line.at ? 431 : 414) : 1;
+	}
+}
+
+static void
+say_request(void)
+{
+	if (self.head.request_line.at)
+		scoreboard_say(self.setup->slot, self.head.request_line.at,
+			       self.head.request_line.len);
+	scoreboard_set(self.setup->slot, ACTIVITY_WRITING);
+}
+
+static void
+refuse(int status, const char *why)
+{
+	static struct log_limit limit;
+	unsigned held_back;
+
+	self.request.keep_alive = false;
+	if (log_limit_pass(&limit, REFUSAL_LOG_MS, &held_back))
+		log_info("pool %s: %d: %s", self.setup->pool, status, why ? why : "");
+	http_answer_status(&self.request, status, NULL);
+}
+
+/* One request; true: the connection goes on. */
+static bool
+serve_request(const struct conn *conn, int64_t requests)
+{
+	struct http_request *r = &self.request;
+	int64_t began_us = now_us();
+	const char *why = NULL;
+	int status;
+
+	self.in_before = self.conn.in - (self.conn.len - self.conn.at);
+	self.out_before = self.conn.out;
+	status = read_head(&why);
+
+	if (status == 1)
+		return false;
+	say_request();
+	*r = (struct http_request){
+		.conn = &self.conn,
+		.head = &self.head,
+		.mime = self.prepared->mime,
+		.peer = conn->peer,
+		.site = &self.prepared->sites.at[0],
+		.now = time(NULL),
+	};
+	if (status != 0) {
+		refuse(status, why);
+	} else if (self.head.content_length > self.conf->limit_request_body) {
+		refuse(413, "the body is too long");
+	} else {
+		r->site = http_sites_find(&self.prepared->sites, self.head.authority);
+		r->keep_alive = may_keep(requests);
+		http_request_serve(r);
+	}
+	write_log(began_us, requests);
+	if (r->broken)
+		return false;
+	if (r->keep_alive && (!has_body() || drop_body()))
+		return true;
+	scoreboard_set(self.setup->slot, ACTIVITY_CLOSING);
+	/* Who closes by itself sends nothing more, and a plain close does. */
+	if (status != 0 || has_body() || self.conn.at < self.conn.len || self.head.keep_alive)
+		http_conn_linger(&self.conn);
+	return false;
+}
+
+static void
+http_serve(struct conn *conn)
+{
+	self.conn.fd = conn->fd;
+	self.conn.give_fd = self.setup->give_fd;
+	self.conn.leaving = self.setup->leaving;
+	self.conn.send_timeout = self.conf->send_timeout;
+	self.conn.nonblocking = false;
+	self.conn.at = self.conn.len = 0;
+	self.conn.in = self.conn.out = 0;
+	note_addresses(conn);
+	scoreboard_set(self.setup->slot, ACTIVITY_READING);
+	for (int64_t requests = 1; serve_request(conn, requests); requests++) {
+		if (self.conn.at == self.conn.len) {
+			scoreboard_keep(self.setup->slot);
+			if (http_conn_wait(&self.conn, self.conf->keepalive_timeout) ==
+			    HTTP_WAIT_END)
+				return;
+		}
+	}
+}
+
+const struct service service_http = {
+	.keeps_connections = true,
+	.prepare = http_prepare,
+	.release = http_release,
+	.open = http_open_logs,
+	.reopen = http_reopen_logs,
+	.descriptors = http_descriptors,
+	.start = http_start,
+	.serve = http_serve,
+};

@@ -1,0 +1,104 @@
+#include "http_request.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char head_bytes[HTTP_REPLY_HEAD_BYTES];
+
+static size_t
+write_head(struct http_request *r, struct http_reply *reply)
+{
+	size_t len;
+
+	reply->keep_alive = r->keep_alive;
+	reply->minor = r->head->minor;
+	reply->extra = r->site ? r->site->fields : NULL;
+	len = http_reply_head(reply, head_bytes, sizeof(head_bytes));
+	r->status = reply->status;
+	r->sent = (struct http_text){ head_bytes, len };
+	if (len == 0)
+		r->broken = true;
+	return len;
+}
+
+bool
+http_answer_head(struct http_request *r, struct http_reply *reply, bool more)
+{
+	size_t len = write_head(r, reply);
+
+	if (len > 0 && !http_conn_send(r->conn, head_bytes, len, more))
+		r->broken = true;
+	return !r->broken;
+}
+
+void
+http_answer_body(struct http_request *r, struct http_reply *reply, const char *body, size_t len)
+{
+	size_t head;
+
+	reply->length = (int64_t)len;
+	head = write_head(r, reply);
+	if (head == 0)
+		return;
+	if (r->head->method == HTTP_HEAD)
+		len = 0;
+	if (!http_conn_send_pair(r->conn, head_bytes, head, body, len))
+		r->broken = true;
+	else
+		r->body = (int64_t)len;
+}
+
+/* The site's own page for a status; false: there is none, or it cannot be read. */
+static bool
+send_error_document(struct http_request *r, struct http_reply *reply)
+{
+	const char *path = r->site ? http_site_error_document(r->site, reply->status) : NULL;
+	struct stat st;
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	reply->type = http_mime_type(r->mime, path);
+	reply->length = st.st_size;
+	if (http_answer_head(r, reply, true) && r->head->method != HTTP_HEAD) {
+		if (http_conn_send_file(r->conn, fd, 0, st.st_size))
+			r->body = st.st_size;
+		else
+			r->broken = true;
+	}
+	close(fd);
+	return true;
+}
+
+void
+http_answer_status(struct http_request *r, int status, const char *fields)
+{
+	struct http_reply reply = { .status = status,
+				    .fields = fields,
+				    .type = "text/html; charset=utf-8" };
+	char page[512];
+
+	if (status < 400) {
+		reply.type = NULL;
+		http_answer_body(r, &reply, "", 0);
+	} else if (!send_error_document(r, &reply)) {
+		http_answer_body(r, &reply, page, http_reply_page(status, page, sizeof(page)));
+	}
+}
+
+void
+http_answer_redirect(struct http_request *r, int status, const char *location)
+{
+	struct http_reply reply = { .status = status,
+				    .location = location,
+				    .type = "text/html; charset=utf-8" };
+	char page[512];
+
+	http_answer_body(r, &reply, page, http_reply_page(status, page, sizeof(page)));
+}

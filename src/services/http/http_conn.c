@@ -1,0 +1,240 @@
+#include "http_conn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define LINGER_MS 2000
+/* A client that is at work sends its next request sooner: its connection is not idle. */
+#define IDLE_MS      5
+#define LINGER_BYTES (1 << 20)
+#define SENDFILE_MAX (1 << 30)
+
+/* poll(2) for one event; 1, 0 at the deadline, -1. */
+static int
+wait_for(int fd, short events, int64_t deadline_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = events };
+
+	for (;;) {
+		int64_t left = deadline_ms - util_now_ms();
+		int n = left > 0 ? poll(&pfd, 1, (int)util_min(left, INT_MAX)) : 0;
+
+		if (n >= 0 || errno != EINTR)
+			return n;
+	}
+}
+
+static void
+make_room(struct http_conn *c)
+{
+	if (c->at == c->len)
+		c->at = c->len = 0;
+	if (c->len < c->size || c->at == 0)
+		return;
+	memmove(c->buf, c->buf + c->at, c->len - c->at);
+	c->len -= c->at;
+	c->at = 0;
+}
+
+int
+http_conn_fill(struct http_conn *c, int64_t deadline_ms)
+{
+	make_room(c);
+	if (c->len == c->size) {
+		errno = ENOBUFS;
+		return -1;
+	}
+	for (;;) {
+		ssize_t n = recv(c->fd, c->buf + c->len, c->size - c->len, MSG_DONTWAIT);
+
+		if (n > 0) {
+			c->len += (size_t)n;
+			c->in += (uint64_t)n;
+			return 1;
+		}
+		if (n == 0)
+			return 0;
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN)
+			return -1;
+		switch (wait_for(c->fd, POLLIN, deadline_ms)) {
+		case 0:
+			errno = ETIMEDOUT;
+			return -1;
+		case -1:
+			return -1;
+		}
+	}
+}
+
+/* Is it this one that gives way?  A request that has just come is served before. */
+static bool
+must_give_way(struct http_conn *c)
+{
+	uint64_t token, one = 1;
+	ssize_t n = read(c->give_fd, &token, sizeof(token));
+	char byte;
+
+	if (n < 0)
+		return false; /* somebody else has taken it */
+	if (recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+		return true;
+	if (n > 0 && write(c->give_fd, &one, sizeof(one)) < 0)
+		return true;
+	return false;
+}
+
+enum http_wait
+http_conn_wait(struct http_conn *c, int64_t timeout_ms)
+{
+	struct pollfd pfds[2] = { { .fd = c->fd, .events = POLLIN },
+				  { .fd = c->give_fd, .events = POLLIN } };
+	int64_t now = util_now_ms(), deadline = now + timeout_ms, idle_at = now + IDLE_MS;
+
+	while (c->at == c->len) {
+		bool idle = now >= idle_at;
+		int64_t left = (idle ? deadline : util_min(idle_at, deadline)) - now;
+		int n = left > 0 ? poll(pfds, idle ? 2 : 1, (int)util_min(left, INT_MAX)) : 0;
+
+		now = util_now_ms();
+		if (n < 0 && errno != EINTR)
+			return HTTP_WAIT_END;
+		if (n <= 0 && (now >= deadline || *c->leaving))
+			return HTTP_WAIT_END;
+		if (n > 0 && pfds[0].revents)
+			return http_conn_fill(c, now) == 1 ? HTTP_WAIT_REQUEST : HTTP_WAIT_END;
+		if (n > 0 && must_give_way(c))
+			return HTTP_WAIT_END;
+	}
+	return HTTP_WAIT_REQUEST;
+}
+
+/* Bytes that the client has not taken yet (tcp(7): SIOCOUTQ). */
+static int
+waiting_bytes(const struct http_conn *c)
+{
+	int n = 0;
+
+	return ioctl(c->fd, SIOCOUTQ, &n) == 0 ? n : 0;
+}
+
+/*
+ * Waits until there is room for more.  A socket says so only when a third of its buffer
+ * is free, so whether a slow client takes anything at all is seen by what is left.
+ */
+static bool
+may_send(const struct http_conn *c)
+{
+	int before = waiting_bytes(c);
+
+	for (;;) {
+		int now, n = wait_for(c->fd, POLLOUT, util_now_ms() + c->send_timeout);
+
+		if (n != 0)
+			return n == 1;
+		now = waiting_bytes(c);
+		if (now >= before)
+			return false;
+		before = now;
+	}
+}
+
+bool
+http_conn_send(struct http_conn *c, const char *data, size_t len, bool more)
+{
+	int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0);
+
+	while (len > 0) {
+		ssize_t n = send(c->fd, data, len, flags);
+
+		if (n > 0) {
+			data += n;
+			len -= (size_t)n;
+			c->out += (uint64_t)n;
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN || !may_send(c))
+			return false;
+	}
+	return true;
+}
+
+bool
+http_conn_send_pair(struct http_conn *c, const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	struct iovec iov[2] = { { .iov_base = (void *)(uintptr_t)a, .iov_len = a_len },
+				{ .iov_base = (void *)(uintptr_t)b, .iov_len = b_len } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = b_len > 0 ? 2 : 1 };
+	ssize_t n = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	size_t sent = n > 0 ? (size_t)n : 0;
+
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return false;
+	c->out += sent;
+	if (sent == a_len + b_len)
+		return true;
+	if (sent < a_len)
+		return http_conn_send(c, a + sent, a_len - sent, b_len > 0) &&
+		       http_conn_send(c, b, b_len, false);
+	return http_conn_send(c, b + (sent - a_len), b_len - (sent - a_len), false);
+}
+
+/* sendfile(2) has no flags: the socket itself must not block. */
+static void
+stop_blocking(struct http_conn *c)
+{
+	if (!c->nonblocking)
+		fcntl(c->fd, F_SETFL, O_NONBLOCK);
+	c->nonblocking = true;
+}
+
+bool
+http_conn_send_file(struct http_conn *c, int fd, int64_t from, int64_t len)
+{
+	off_t at = from;
+
+	stop_blocking(c);
+	while (len > 0) {
+		ssize_t n = sendfile(c->fd, fd, &at, (size_t)util_min(len, SENDFILE_MAX));
+
+		if (n < 0 && (errno == EINTR || (errno == EAGAIN && may_send(c))))
+			continue;
+		if (n <= 0)
+			return false;
+		len -= n;
+		c->out += (uint64_t)n;
+	}
+	return true;
+}
+
+void
+http_conn_linger(struct http_conn *c)
+{
+	int64_t deadline = util_now_ms() + LINGER_MS;
+	size_t dropped = 0;
+
+	if (shutdown(c->fd, SHUT_WR) < 0)
+		return;
+	while (dropped < LINGER_BYTES) {
+		ssize_t n = recv(c->fd, c->buf, c->size, MSG_DONTWAIT);
+
+		if (n > 0)
+			dropped += (size_t)n;
+		else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+			return;
+		else if (errno == EAGAIN && wait_for(c->fd, POLLIN, deadline) != 1)
+			return;
+	}
+}

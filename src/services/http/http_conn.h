@@ -1,0 +1,57 @@
+/*
+ * The bytes of one connection: what has come and is not used yet, and what goes out.
+ * Nothing waits without a limit.  The buffer is the worker's, for one connection after
+ * the other; its pages are touched only as far as heads are long.
+ */
+#ifndef PREFORKD_SERVICES_HTTP_CONN_H
+#define PREFORKD_SERVICES_HTTP_CONN_H
+
+#include "util.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct http_conn {
+	int fd;
+	const volatile sig_atomic_t *leaving;
+	int give_fd; /* see struct service_setup */
+	char *buf;   /* size bytes; at to len have come and are not used yet */
+	size_t size, at, len;
+	int64_t send_timeout; /* without progress, in milliseconds */
+	bool nonblocking;     /* the socket is */
+	uint64_t in, out;     /* bytes, over the connection */
+};
+
+/*
+ * Reads more behind len; what was used is moved out of the way first if there is no room.
+ * 1; 0: the client has closed; -1 with errno: ETIMEDOUT at the deadline (util_now_ms()),
+ * ENOBUFS when the buffer is full of what nobody used.
+ */
+int http_conn_fill(struct http_conn *c, int64_t deadline_ms);
+
+enum http_wait { HTTP_WAIT_REQUEST, HTTP_WAIT_END };
+
+/*
+ * Until the next request begins; END: nothing came, the client has closed, or this
+ * connection must give way to another one.
+ */
+enum http_wait http_conn_wait(struct http_conn *c, int64_t timeout_ms);
+
+/* All of it, or false.  more: the rest of the same answer follows at once. */
+bool http_conn_send(struct http_conn *c, const char *data, size_t len, bool more);
+
+/* Both in one go. */
+bool http_conn_send_pair(struct http_conn *c, const char *a, size_t a_len, const char *b,
+			 size_t b_len);
+
+/* So many bytes of the file from there, or false, also when the file has become shorter. */
+bool http_conn_send_file(struct http_conn *c, int fd, int64_t from, int64_t len);
+
+/*
+ * The end, in a way that the client sees the last answer: what still comes is read and
+ * dropped for a moment, since unread input would make the kernel reset the connection.
+ */
+void http_conn_linger(struct http_conn *c);
+
+#endif

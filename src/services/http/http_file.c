@@ -1,0 +1,240 @@
+/* A file or a directory as the answer to GET and HEAD. */
+#include "http_request.h"
+
+#include "http_accept.h"
+#include "http_listing.h"
+#include "http_open.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char small[HTTP_SMALL_BYTES];
+
+static int
+status_of_errno(int error)
+{
+	switch (error) {
+	case EACCES:
+	case EPERM:
+		return 403;
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case EAGAIN:
+		return 503;
+	case ENOENT:
+	case ENOTDIR:
+	case ENAMETOOLONG:
+	case ELOOP:
+	case EXDEV:
+		return 404;
+	default:
+		return 500;
+	}
+}
+
+static int
+open_at(const struct http_request *r, int root, const char *path, struct stat *st)
+{
+	return http_open(root, path, (enum http_symlinks)r->site->conf->follow_symlinks, st);
+}
+
+/* It may have become shorter since fstat(2): then it is what it is now, and no validator. */
+static void
+send_small(struct http_request *r, struct http_reply *reply, int fd, int64_t size)
+{
+	ssize_t n = pread(fd, small, (size_t)size, 0);
+
+	if (n < 0) {
+		http_answer_status(r, 500, NULL);
+		return;
+	}
+	if (n != size)
+		reply->entity = NULL;
+	http_answer_body(r, reply, small, (size_t)n);
+}
+
+static void
+send_whole(struct http_request *r, struct http_reply *reply, int fd, int64_t size)
+{
+	reply->status = 200;
+	reply->length = size;
+	if (r->head->method == HTTP_HEAD) {
+		http_answer_head(r, reply, false);
+	} else if (size <= HTTP_SMALL_BYTES) {
+		send_small(r, reply, fd, size);
+	} else if (http_answer_head(r, reply, true)) {
+		if (http_conn_send_file(r->conn, fd, 0, size))
+			r->body = size;
+		else
+			r->broken = true;
+	}
+}
+
+static void
+send_file(struct http_request *r, int fd, const struct stat *st, const char *name,
+	  const char *coding)
+{
+	const char *suffix = !coding ? "" : strcmp(coding, "br") == 0 ? "-br" : "-gz";
+	struct http_entity entity;
+	struct http_reply reply = { .type = http_mime_type(r->mime, name),
+				    .coding = coding,
+				    .vary = r->site->conf->precompressed != NULL,
+				    .entity = &entity };
+	int status;
+
+	http_entity_of(&entity, st, suffix, r->now);
+	status = http_entity_check(&entity, r->head, r->now);
+	if (status == 304) {
+		reply.status = 304;
+		reply.type = reply.coding = NULL;
+		reply.length = -1;
+		http_answer_head(r, &reply, false);
+	} else if (status != 0) {
+		http_answer_status(r, status, NULL);
+	} else if (!http_ranges_serve(r, &reply, fd, st->st_size)) {
+		send_whole(r, &reply, fd, st->st_size);
+	}
+}
+
+/* The file beside it that has the coding which the client likes best. */
+static int
+open_precompressed(const struct http_request *r, int root, const char *path, struct stat *st,
+		   const char **coding)
+{
+	char *const *codings = r->site->conf->precompressed;
+	int best = 0, found = -1;
+
+	for (size_t i = 0; codings && codings[i]; i++) {
+		int quality = http_accept_encoding_of(r->head, codings[i]), fd;
+		char longer[HTTP_PATH_BYTES + 8];
+		struct stat other;
+
+		if (quality <= best || quality < http_accept_encoding_of(r->head, "identity"))
+			continue;
+		snprintf(longer, sizeof(longer), "%s.%s", path,
+			 strcmp(codings[i], "gzip") == 0 ? "gz" : codings[i]);
+		fd = open_at(r, root, longer, &other);
+		if (fd >= 0 && !S_ISREG(other.st_mode)) {
+			close(fd);
+			fd = -1;
+		}
+		if (fd < 0)
+			continue;
+		if (found >= 0)
+			close(found);
+		found = fd;
+		best = quality;
+		*st = other;
+		*coding = codings[i];
+	}
+	return found;
+}
+
+/* A regular file at the path.  0 if it was answered; else why not, as an errno. */
+static int
+try_file(struct http_request *r, int root, const char *path)
+{
+	const char *coding = NULL;
+	struct stat st;
+	int fd = open_at(r, root, path, &st), other;
+
+	if (fd < 0)
+		return errno;
+	if (S_ISDIR(st.st_mode)) {
+		close(fd);
+		return EISDIR;
+	}
+	other = open_precompressed(r, root, path, &st, &coding);
+	if (other >= 0) {
+		close(fd);
+		fd = other;
+	}
+	send_file(r, fd, &st, path, coding);
+	close(fd);
+	return 0;
+}
+
+static int
+serve_listing(struct http_request *r, int root, const char *path, int dir)
+{
+	struct http_listing listing = {
+		.dir = dir,
+		.root = root,
+		.path = path,
+		.symlinks = (enum http_symlinks)r->site->conf->follow_symlinks,
+		.dotfiles = r->site->conf->dotfiles,
+		.target = &r->target,
+	};
+	struct http_reply reply = { .status = 200, .type = "text/html; charset=utf-8" };
+	char *page = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&page, &len);
+	int status = 0;
+
+	if (!out)
+		return 503;
+	if (http_listing_write(&listing, out) < 0)
+		status = status_of_errno(errno);
+	if (fclose(out) != 0 && status == 0)
+		status = 503;
+	if (status == 0)
+		http_answer_body(r, &reply, page, len);
+	free(page);
+	return status;
+}
+
+static int
+serve_directory(struct http_request *r, int root, const char *path)
+{
+	char *const *index = r->site->conf->index;
+	struct stat st;
+	int dir, status;
+
+	for (size_t i = 0; index && index[i]; i++) {
+		char longer[HTTP_PATH_BYTES + 256];
+		int error;
+
+		snprintf(longer, sizeof(longer), "%s%s", path, index[i]);
+		error = try_file(r, root, longer);
+		if (error == 0)
+			return 0;
+		if (error != ENOENT && error != EISDIR)
+			return status_of_errno(error);
+	}
+	dir = open_at(r, root, path, &st);
+	if (dir < 0)
+		return status_of_errno(errno);
+	status = r->site->conf->directory_listing ? serve_listing(r, root, path, dir) : 403;
+	close(dir);
+	return status;
+}
+
+/* A relative reference: the client knows its scheme and host better than we do. */
+static void
+redirect_to_slash(struct http_request *r)
+{
+	static char location[3 * HTTP_PATH_BYTES + 16384];
+	size_t len =
+	    http_target_encode(location, 3 * HTTP_PATH_BYTES, r->target.path, r->target.len);
+
+	snprintf(location + len, sizeof(location) - len, "/%s%.*s", r->target.has_query ? "?" : "",
+		 (int)r->target.query.len, r->target.query.at ? r->target.query.at : "");
+	http_answer_redirect(r, 301, location);
+}
+
+int
+http_file_serve(struct http_request *r, int root, const char *path)
+{
+	int error;
+
+	if (r->target.slash)
+		return serve_directory(r, root, path);
+	error = try_file(r, root, path);
+	if (error == EISDIR)
+		redirect_to_slash(r);
+	return error == 0 || error == EISDIR ? 0 : status_of_errno(error);
+}

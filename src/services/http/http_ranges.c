@@ -1,0 +1,108 @@
+/* Parts of a file: 206 with one, or with several as multipart/byteranges; 416. */
+#include "http_request.h"
+
+#include "http_range.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RANGES_MAX    32
+#define BOUNDARY      "preforkd-byteranges-7b1f0a6e"
+#define BOUNDARY_TYPE "multipart/byteranges; boundary=" BOUNDARY
+#define PART_BYTES    256
+
+static const char last_boundary[] = "\r\n--" BOUNDARY "--\r\n";
+
+static void
+send_part(struct http_request *r, int fd, const struct http_range *range)
+{
+	int64_t len = range->last - range->first + 1;
+
+	if (r->broken)
+		return;
+	if (http_conn_send_file(r->conn, fd, range->first, len))
+		r->body += len;
+	else
+		r->broken = true;
+}
+
+static void
+send_one(struct http_request *r, struct http_reply *reply, int fd, const struct http_range *range,
+	 int64_t size)
+{
+	char fields[96];
+
+	snprintf(fields, sizeof(fields),
+		 "Content-Range: bytes %" PRId64 "-%" PRId64 "/%" PRId64 "\r\n", range->first,
+		 range->last, size);
+	reply->status = 206;
+	reply->fields = fields;
+	reply->length = range->last - range->first + 1;
+	if (http_answer_head(r, reply, true))
+		send_part(r, fd, range);
+}
+
+static int
+part_head(char *text, const struct http_range *range, const char *type, int64_t size)
+{
+	return snprintf(text, PART_BYTES,
+			"\r\n--" BOUNDARY "\r\nContent-Type: %.100s\r\n"
+			"Content-Range: bytes %" PRId64 "-%" PRId64 "/%" PRId64 "\r\n\r\n",
+			type, range->first, range->last, size);
+}
+
+static void
+send_several(struct http_request *r, struct http_reply *reply, int fd,
+	     const struct http_range *ranges, size_t n, int64_t size)
+{
+	const char *type = reply->type;
+	char text[PART_BYTES];
+
+	reply->status = 206;
+	reply->type = BOUNDARY_TYPE;
+	reply->length = (int64_t)sizeof(last_boundary) - 1;
+	for (size_t i = 0; i < n; i++)
+		reply->length +=
+		    part_head(text, &ranges[i], type, size) + ranges[i].last - ranges[i].first + 1;
+	http_answer_head(r, reply, true);
+	r->body = r->broken ? 0 : (int64_t)sizeof(last_boundary) - 1;
+	for (size_t i = 0; i < n && !r->broken; i++) {
+		int len = part_head(text, &ranges[i], type, size);
+
+		r->body += len;
+		if (http_conn_send(r->conn, text, (size_t)len, true))
+			send_part(r, fd, &ranges[i]);
+		else
+			r->broken = true;
+	}
+	if (!r->broken && !http_conn_send(r->conn, last_boundary, sizeof(last_boundary) - 1, false))
+		r->broken = true;
+}
+
+bool
+http_ranges_serve(struct http_request *r, struct http_reply *reply, int fd, int64_t size)
+{
+	struct http_range ranges[RANGES_MAX];
+	char fields[64];
+	size_t n;
+
+	if (r->head->method != HTTP_GET || http_head_count(r->head, "range") != 1 ||
+	    !http_entity_if_range(reply->entity, r->head, r->now))
+		return false;
+	switch (http_range_parse(http_head_get(r->head, "range"), size, ranges, RANGES_MAX, &n)) {
+	case HTTP_RANGE_NONE:
+		return false;
+	case HTTP_RANGE_SOME:
+		if (n == 1)
+			send_one(r, reply, fd, &ranges[0], size);
+		else
+			send_several(r, reply, fd, ranges, n, size);
+		return true;
+	case HTTP_RANGE_UNSATISFIABLE:
+		snprintf(fields, sizeof(fields), "Content-Range: bytes */%" PRId64 "\r\n", size);
+		http_answer_status(r, 416, fields);
+		return true;
+	}
+	return false;
+}

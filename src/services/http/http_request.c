@@ -1,0 +1,121 @@
+#include "http_request.h"
+
+#include "log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FAULT_LOG_MS 10000
+#define ALLOW        "Allow: GET, HEAD, OPTIONS\r\n"
+
+static void
+serve_redirect(struct http_request *r, const struct http_redirect *redirect)
+{
+	static char location[4 * HTTP_PATH_BYTES + 16384];
+	const char *to = redirect->conf->to;
+	size_t skip = redirect->prefix.len, len;
+	int n = snprintf(location, HTTP_PATH_BYTES, "%s", to);
+
+	if (n >= HTTP_PATH_BYTES) {
+		http_answer_status(r, 500, NULL);
+		return;
+	}
+	len = (size_t)n + http_target_encode(location + n, 3 * HTTP_PATH_BYTES,
+					     r->target.path + skip, r->target.len - skip);
+	snprintf(location + len, sizeof(location) - len, "%s%.*s", r->target.has_query ? "?" : "",
+		 (int)r->target.query.len, r->target.query.at ? r->target.query.at : "");
+	http_answer_redirect(r, (int)redirect->conf->code, location);
+}
+
+/* Who may see what lies below a location.  0, or a status, with *fields for 401. */
+static int
+check_location(struct http_request *r, char *fields, size_t size)
+{
+	const struct http_location *location = http_site_location(r->site, &r->target);
+	static struct log_limit limit;
+	struct http_text given = { NULL, 0 };
+	unsigned held_back;
+	const char *why = NULL;
+	int status;
+
+	if (!location)
+		return 0;
+	if (!cidr_allows(&location->access, r->peer))
+		return 403;
+	if (!location->auth)
+		return 0;
+	if (http_head_count(r->head, "authorization") == 1)
+		given = http_head_get(r->head, "authorization");
+	status = http_auth_check(location->auth, given, &r->user, &why);
+	if (status == 401)
+		snprintf(fields, size,
+			 "WWW-Authenticate: Basic realm=\"%s\", charset=\"UTF-8\"\r\n",
+			 location->conf->auth_realm);
+	if (status == 500 && why && log_limit_pass(&limit, FAULT_LOG_MS, &held_back))
+		log_error("%s: %s", location->conf->auth_user_file, why);
+	return status;
+}
+
+static int
+serve_path(struct http_request *r)
+{
+	const struct http_redirect *redirect = http_site_redirect(r->site, &r->target);
+	const struct http_alias *alias;
+	const char *path = r->target.path + 1;
+	int root = r->site->root;
+
+	if (redirect) {
+		serve_redirect(r, redirect);
+		return 0;
+	}
+	if (!r->site->conf->dotfiles && http_target_is_hidden(&r->target))
+		return 404;
+	alias = http_site_alias(r->site, &r->target);
+	if (alias) {
+		root = alias->root;
+		path = r->target.path + alias->prefix.len;
+		path += *path == '/';
+	}
+	switch (r->head->method) {
+	case HTTP_GET:
+	case HTTP_HEAD:
+		return http_file_serve(r, root, path);
+	case HTTP_OPTIONS:
+		http_answer_status(r, 200, ALLOW);
+		return 0;
+	default:
+		return 405;
+	}
+}
+
+void
+http_request_serve(struct http_request *r)
+{
+	char challenge[512] = "";
+	int status;
+
+	if (r->head->method == HTTP_UNKNOWN) {
+		http_answer_status(r, 501, NULL);
+		return;
+	}
+	if (r->head->method == HTTP_TRACE || r->head->method == HTTP_CONNECT) {
+		http_answer_status(r, 405, ALLOW);
+		return;
+	}
+	if (r->head->method == HTTP_OPTIONS && http_text_is(r->head->origin, "*")) {
+		http_answer_status(r, 200, ALLOW);
+		return;
+	}
+	status = http_target_parse(r->head->origin, &r->target);
+	if (status == 0)
+		status = check_location(r, challenge, sizeof(challenge));
+	if (status == 0)
+		status = serve_path(r);
+	if (status == 400)
+		r->keep_alive = false;
+	if (status != 0)
+		http_answer_status(r, status,
+				   status == 405       ? ALLOW
+				   : challenge[0] != 0 ? challenge
+						       : NULL);
+}

@@ -1,0 +1,313 @@
+#include "http_site.h"
+
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- in the master ---- */
+
+static int
+fail(const struct conf_block *block, const char *option, char *why, char **err)
+{
+	struct conf_where where = block->set[conf_option_index(block->section, option)];
+
+	if (!where.file)
+		where = block->where;
+	util_fail(err, "%s:%d: %s: %s", where.file, where.line, option, why);
+	free(why);
+	return -1;
+}
+
+static int
+check_directory(const struct conf_pool *conf, const struct identity *id,
+		const struct conf_block *block, const char *option, const char *path, char **err)
+{
+	char *outside = util_format("%s%s", conf->chroot ? conf->chroot : "", path), *why = NULL;
+	struct stat st;
+
+	if (stat(outside, &st) == 0 && !S_ISDIR(st.st_mode))
+		util_fail(&why, "%s is not a directory", outside);
+	else
+		identity_may(id, conf->chroot, path, X_OK, &why);
+	free(outside);
+	return why ? fail(block, option, why, err) : 0;
+}
+
+static struct http_prefix
+prefix_of(const struct conf_block *block)
+{
+	return (struct http_prefix){ block->title, strlen(block->title) };
+}
+
+/* Users who cannot be let in are told early, but do no harm to the others. */
+static void
+warn_of_users(const struct conf_pool *pool, const char *path)
+{
+	char *outside = util_format("%s%s", pool->chroot ? pool->chroot : "", path), *why = NULL;
+
+	if (http_auth_verify(outside, &why) < 0)
+		log_warn("pool %s: auth_user_file: %s", pool->name, why);
+	free(outside);
+	free(why);
+}
+
+static int
+add_access(struct http_location *location, const struct conf_pool *pool, const struct identity *id,
+	   const struct conf_block *block, char **err)
+{
+	const struct conf_location *conf = block->values;
+	char *why = NULL;
+
+	for (size_t i = 0; conf->allow && conf->allow[i]; i++)
+		if (cidr_add(&location->access, conf->allow[i], false, &why) < 0)
+			return fail(block, "allow", why, err);
+	for (size_t i = 0; conf->deny && conf->deny[i]; i++)
+		if (cidr_add(&location->access, conf->deny[i], true, &why) < 0)
+			return fail(block, "deny", why, err);
+	if (!conf->auth_user_file)
+		return 0;
+	location->auth = http_auth_new(conf->auth_user_file);
+	if (identity_may(id, pool->chroot, conf->auth_user_file, R_OK, &why) < 0)
+		return fail(block, "auth_user_file", why, err);
+	warn_of_users(pool, conf->auth_user_file);
+	return 0;
+}
+
+static int
+add_block(struct http_site *site, const struct conf_pool *conf, const struct identity *id,
+	  const struct conf_block *block, char **err)
+{
+	if (block->section == &conf_alias_section) {
+		const struct conf_alias *alias = block->values;
+
+		site->aliases[site->naliases++] =
+		    (struct http_alias){ prefix_of(block), alias->path, -1 };
+		return check_directory(conf, id, block, "path", alias->path, err);
+	}
+	if (block->section == &conf_redirect_section)
+		site->redirects[site->nredirects++] =
+		    (struct http_redirect){ prefix_of(block), block->values };
+	if (block->section == &conf_error_document_section)
+		site->errors[site->nerrors++] = (struct http_error_document){
+			atoi(block->title),
+			((const struct conf_error_document *)block->values)->file
+		};
+	if (block->section != &conf_location_section)
+		return 0;
+	site->locations[site->nlocations] =
+	    (struct http_location){ .prefix = prefix_of(block), .conf = block->values };
+	return add_access(&site->locations[site->nlocations++], conf, id, block, err);
+}
+
+static char *
+join_fields(char *const *list)
+{
+	char *joined = NULL;
+
+	for (size_t i = 0; list && list[i]; i++) {
+		char *longer = util_format("%s%s\r\n", joined ? joined : "", list[i]);
+
+		free(joined);
+		joined = longer;
+	}
+	return joined;
+}
+
+static int
+prepare_site(struct http_site *site, const struct conf_pool *conf, const struct identity *id,
+	     const struct conf_block *block, char **err)
+{
+	site->conf = block->values; /* a struct conf_http begins with its site */
+	site->root = -1;
+	site->fields = join_fields(site->conf->header);
+	site->aliases = util_calloc(block->n + 1, sizeof(*site->aliases));
+	site->redirects = util_calloc(block->n + 1, sizeof(*site->redirects));
+	site->locations = util_calloc(block->n + 1, sizeof(*site->locations));
+	site->errors = util_calloc(block->n + 1, sizeof(*site->errors));
+	if (check_directory(conf, id, block, "document_root", site->conf->document_root, err) < 0)
+		return -1;
+	for (size_t i = 0; i < block->n; i++)
+		if (add_block(site, conf, id, block->blocks[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+int
+http_sites_prepare(struct http_sites *sites, const struct conf_pool *conf,
+		   const struct identity *id, char **err)
+{
+	const struct conf_block *http = conf->http;
+
+	sites->at = util_calloc(http->n + 1, sizeof(*sites->at));
+	sites->n = 1;
+	if (prepare_site(&sites->at[0], conf, id, http, err) < 0)
+		return -1;
+	for (size_t i = 0; i < http->n; i++)
+		if (http->blocks[i]->section == &conf_site_section) {
+			sites->at[sites->n].outer = &sites->at[0];
+			if (prepare_site(&sites->at[sites->n++], conf, id, http->blocks[i], err) <
+			    0)
+				return -1;
+		}
+	return 0;
+}
+
+void
+http_sites_free(struct http_sites *sites)
+{
+	for (size_t i = 0; i < sites->n; i++) {
+		struct http_site *site = &sites->at[i];
+
+		for (size_t k = 0; k < site->nlocations; k++) {
+			cidr_free(&site->locations[k].access);
+			http_auth_free(site->locations[k].auth);
+		}
+		free(site->fields);
+		free(site->aliases);
+		free(site->redirects);
+		free(site->locations);
+		free(site->errors);
+	}
+	free(sites->at);
+}
+
+/* ---- in the worker ---- */
+
+static int
+open_root(const char *path, int *fd, char **err)
+{
+	*fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return *fd < 0 ? util_fail(err, "%s: %s", path, strerror(errno)) : 0;
+}
+
+int
+http_sites_open(struct http_sites *sites, char **err)
+{
+	for (size_t i = 0; i < sites->n; i++) {
+		struct http_site *site = &sites->at[i];
+
+		if (open_root(site->conf->document_root, &site->root, err) < 0)
+			return -1;
+		for (size_t k = 0; k < site->naliases; k++)
+			if (open_root(site->aliases[k].path, &site->aliases[k].root, err) < 0)
+				return -1;
+	}
+	return 0;
+}
+
+static bool
+has_name(const struct conf_site *conf, struct http_text host)
+{
+	if (conf->server_name && http_text_is_nocase(host, conf->server_name))
+		return true;
+	for (size_t i = 0; conf->server_alias && conf->server_alias[i]; i++)
+		if (http_text_is_nocase(host, conf->server_alias[i]))
+			return true;
+	return false;
+}
+
+/* The length of the longest "*.name" that fits, or 0. */
+static size_t
+fits_wildcard(const struct conf_site *conf, struct http_text host)
+{
+	size_t best = 0;
+
+	for (size_t i = 0; conf->server_alias && conf->server_alias[i]; i++) {
+		const char *alias = conf->server_alias[i];
+		size_t len = strlen(alias);
+
+		if (alias[0] != '*' || alias[1] != '.' || host.len < len || len <= best)
+			continue;
+		if (strncasecmp(host.at + host.len - (len - 1), alias + 1, len - 1) == 0)
+			best = len;
+	}
+	return best;
+}
+
+const struct http_site *
+http_sites_find(const struct http_sites *sites, struct http_text host)
+{
+	const struct http_site *found = &sites->at[0];
+	size_t best = 0;
+
+	if (sites->n == 1 || !host.at)
+		return found;
+	if (host.len > 1 && host.at[host.len - 1] == '.')
+		host.len--; /* an absolute name is the same host */
+	for (size_t i = 0; i < sites->n; i++)
+		if (has_name(sites->at[i].conf, host))
+			return &sites->at[i];
+	for (size_t i = 0; i < sites->n; i++) {
+		size_t len = fits_wildcard(sites->at[i].conf, host);
+
+		if (len > best) {
+			best = len;
+			found = &sites->at[i];
+		}
+	}
+	return found;
+}
+
+/* "/a/" fits what is below it, "/a" also itself and what is below, but not "/ab". */
+static bool
+fits(const struct http_prefix *prefix, const struct http_target *t)
+{
+	size_t len = prefix->len;
+
+	if (t->len < len || memcmp(t->path, prefix->text, len) != 0)
+		return false;
+	return t->len == len || prefix->text[len - 1] == '/' || t->path[len] == '/';
+}
+
+/* Of a list whose items begin with their prefix; NULL: none fits. */
+static const void *
+longest(const void *list, size_t n, size_t size, const struct http_target *t)
+{
+	const struct http_prefix *best = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct http_prefix *prefix = (const void *)((const char *)list + i * size);
+
+		if (fits(prefix, t) && (!best || prefix->len > best->len))
+			best = prefix;
+	}
+	return best;
+}
+
+const struct http_alias *
+http_site_alias(const struct http_site *site, const struct http_target *t)
+{
+	const void *found = longest(site->aliases, site->naliases, sizeof(*site->aliases), t);
+
+	return found || !site->outer ? found : http_site_alias(site->outer, t);
+}
+
+const struct http_redirect *
+http_site_redirect(const struct http_site *site, const struct http_target *t)
+{
+	const void *found = longest(site->redirects, site->nredirects, sizeof(*site->redirects), t);
+
+	return found || !site->outer ? found : http_site_redirect(site->outer, t);
+}
+
+const struct http_location *
+http_site_location(const struct http_site *site, const struct http_target *t)
+{
+	const void *found = longest(site->locations, site->nlocations, sizeof(*site->locations), t);
+
+	return found || !site->outer ? found : http_site_location(site->outer, t);
+}
+
+const char *
+http_site_error_document(const struct http_site *site, int status)
+{
+	for (size_t i = 0; i < site->nerrors; i++)
+		if (site->errors[i].status == status)
+			return site->errors[i].file;
+	return site->outer ? http_site_error_document(site->outer, status) : NULL;
+}
