@@ -94,6 +94,53 @@ equal_means_the_same_socket(void **state)
 	assert_null(err);
 }
 
+static struct address
+address(const char *text)
+{
+	struct address a;
+	char *err = NULL;
+
+	if (address_parse(text, &a, &err) < 0)
+		fail_msg("%s: %s", text, err);
+	return a;
+}
+
+/* What was asked for with port 0, and what the kernel has made of it. */
+static void
+any_port_is_one_of_those_that_were_bound(void **state)
+{
+	static const struct {
+		const char *wanted, *bound;
+		bool is;
+	} rows[] = {
+		{ "127.0.0.1:0", "127.0.0.1:8080", true },
+		{ "0", "[::]:8080", true },
+		{ "[::1]:0", "[::1]:8080", true },
+		{ "[::]:0", "[::]:8080", true },
+		{ "127.0.0.1:0", "127.0.0.2:8080", false },
+		{ "0", "0.0.0.0:8080", false },
+		{ "[::1]:0", "[::2]:8080", false },
+		{ "127.0.0.1:0", "[::1]:8080", false },
+		{ "0.0.0.0:0", "127.0.0.1:8080", false },
+		{ "127.0.0.1:8080", "127.0.0.1:8080", false }, /* that is equal, not one of */
+		{ "127.0.0.1:80", "127.0.0.1:8080", false },
+		{ "127.0.0.1:0", "/run/x.sock", false },
+		{ "/run/x.sock", "/run/x.sock", false },
+		{ "@a", "@a", false },
+		{ "/run/x.sock", "127.0.0.1:8080", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct address wanted = address(rows[i].wanted), bound = address(rows[i].bound);
+		struct address before = bound;
+
+		if (address_is_one_of(&wanted, &bound) != rows[i].is)
+			fail_msg("%s of %s", rows[i].bound, rows[i].wanted);
+		assert_memory_equal(&before, &bound, sizeof(bound));
+	}
+}
+
 static void
 unnamed_unix_clients_have_a_word(void **state)
 {
@@ -112,6 +159,7 @@ main(void)
 		cmocka_unit_test(bad_addresses_are_refused),
 		cmocka_unit_test(a_path_fits_or_is_refused),
 		cmocka_unit_test(equal_means_the_same_socket),
+		cmocka_unit_test(any_port_is_one_of_those_that_were_bound),
 		cmocka_unit_test(unnamed_unix_clients_have_a_word),
 	};
 

@@ -1,5 +1,5 @@
 /*
- * The policy by itself: single decisions, then hours of simulated load.
+ * The policy by itself: single decisions.
  */
 #include "unit.h"
 
@@ -292,150 +292,196 @@ the_ladder_is_drain_then_term_then_kill(void **state)
 	assert_int_equal(policy_step(0, 0, &next), POLICY_STEP_TERM);
 }
 
-/* ---- hours of load: requests of 100 ms arrive by a pattern ---- */
-
-struct simulation {
-	struct policy_state state;
-	int starting, idle, busy, queue, low;
-	int64_t done_at[4000]; /* when each busy worker is done */
-	int forks, retired, most, longest_queue;
-	int64_t look_at;
-};
-
 static void
-simulate_look(struct simulation *sim, const struct policy_limits *l, int64_t now)
+at_the_limit_the_bell_tells_when_nobody_is_idle(void **state)
 {
-	struct policy_census c = { .starting = sim->starting,
-				   .idle = sim->idle,
-				   .busy = sim->busy,
-				   .queue = sim->queue,
-				   .low = sim->low,
-				   .room = 1000 };
-	struct policy_plan plan;
+	struct policy_state s = proven(1000);
+	struct policy_census c = { .idle = 20, .busy = 130, .low = 0 };
+	struct policy_plan plan = look(&dynamic, c, &s, 1000);
 
-	policy_look(l, &c, &sim->state, now, &plan);
-	sim->starting += plan.start;
-	sim->forks += plan.start;
-	sim->idle -= plan.retire;
-	sim->retired += plan.retire;
-	assert_true(sim->idle >= 0);
-	assert_true(sim->starting + sim->idle + sim->busy <= l->max);
-	if (plan.reset_low)
-		sim->low = sim->idle;
-	sim->look_at = plan.look_at;
+	(void)state;
+	assert_int_equal(plan.ring_below, 1);
+	assert_false(plan.watch);
+	assert_false(plan.saturated);
+	c.idle = 1;
+	c.busy = 149;
+	plan = look(&dynamic, c, &s, 5000);
+	assert_int_equal(plan.ring_below, 1);
+	assert_int_equal(plan.look_at, 0);
 }
 
-/* One millisecond: those who started are ready, those who are done are idle, the queue moves. */
 static void
-simulate_step(struct simulation *sim, const struct policy_limits *l, int arrivals, int64_t now)
+at_the_limit_with_nobody_idle_the_socket_is_watched(void **state)
 {
-	bool changed = arrivals > 0 || sim->starting > 0 || (sim->look_at && now >= sim->look_at);
+	struct policy_state s = proven(1000);
+	struct policy_census c = { .busy = 50 };
+	struct policy_plan plan = look(&fixed, c, &s, 1000);
 
-	if (sim->starting > 0)
-		policy_ready(&sim->state, now);
-	sim->idle += sim->starting;
-	sim->starting = 0;
-	for (int i = 0; i < sim->busy;) {
-		if (sim->done_at[i] > now) {
-			i++;
-			continue;
+	(void)state;
+	assert_true(plan.watch);
+	assert_false(plan.saturated);
+	assert_int_equal(plan.ring_below, 0);
+	assert_int_equal(plan.look_at, 0);
+	c.starting = 1;
+	c.busy = 49;
+	assert_false(look(&fixed, c, &s, 2000).watch); /* it will ring */
+	c.idle = 9;
+	c.busy = 40;
+	assert_int_equal(look(&fixed, c, &s, 3000).ring_below, 0);
+}
+
+static void
+at_the_limit_bell_and_watch_are_armed_four_times_a_second(void **state)
+{
+	struct policy_state s = proven(1000);
+	struct policy_census c = { .busy = 50 };
+	int armed = 0;
+
+	(void)state;
+	for (int64_t now = 1000; now < 11000; now += 10) {
+		struct policy_plan plan;
+
+		c.idle = now / 10 % 2;
+		c.busy = 50 - c.idle;
+		plan = look(&fixed, c, &s, now);
+		if (plan.watch || plan.ring_below > 0) {
+			assert_int_equal(plan.look_at, 0);
+			assert_true(plan.watch != (plan.ring_below > 0));
+			armed++;
+		} else {
+			assert_in_range(plan.look_at, now + 1, now + 250);
 		}
-		sim->done_at[i] = sim->done_at[--sim->busy];
-		sim->idle++;
-		changed = true;
 	}
-	sim->queue += arrivals;
-	while (sim->queue > 0 && sim->idle > 0) {
-		sim->queue--;
-		sim->idle--;
-		sim->done_at[sim->busy++] = now + 100;
-	}
-	if (sim->idle < sim->low)
-		sim->low = sim->idle;
-	if (sim->queue > sim->longest_queue)
-		sim->longest_queue = sim->queue;
-	if (changed)
-		simulate_look(sim, l, now);
-	if (sim->idle + sim->busy + sim->starting > sim->most)
-		sim->most = sim->idle + sim->busy + sim->starting;
+	assert_in_range(armed, 39, 41);
+}
+
+/* The pool looks twice if the bell has come to ring for more. */
+static void
+a_second_look_at_the_same_time_arms_alike(void **state)
+{
+	struct policy_state s = proven(1000);
+	struct policy_census c = { .idle = 50 };
+
+	(void)state;
+	assert_int_equal(look(&fixed, c, &s, 1000).ring_below, 1);
+	assert_int_equal(look(&fixed, c, &s, 1000).ring_below, 1);
+	assert_int_equal(look(&fixed, c, &s, 1001).ring_below, 0);
+	assert_int_equal(look(&fixed, c, &s, 1001).look_at, 1250);
 }
 
 static void
-a_steady_load_neither_grows_nor_shrinks_the_pool(void **state)
+what_armed_the_bell_and_stays_quiet_is_not_looked_at_again(void **state)
 {
-	struct simulation sim = { .low = INT_MAX };
+	struct policy_state s = proven(1000);
+	struct policy_census c = { .idle = 1, .busy = 49 };
+	int64_t now = 1000;
 
 	(void)state;
-	for (int64_t now = 1; now < 60000; now++)
-		simulate_step(&sim, &dynamic, now % 5 == 0, now);
-	sim.forks = sim.retired = 0;
-	for (int64_t now = 60000; now < 3600000; now++)
-		simulate_step(&sim, &dynamic, now % 5 == 0, now);
-	assert_int_equal(sim.forks, 0);
-	assert_int_equal(sim.retired, 0);
-	assert_in_range(sim.most, 25, 31);
+	assert_int_equal(look(&fixed, c, &s, now).look_at, 0);
+	now = look(&fixed, c, &s, 1100).look_at;
+	assert_int_equal(now, 1250);
+	assert_int_equal(look(&fixed, c, &s, now).look_at, 0);
 }
 
 static void
-a_saw_tooth_faster_than_spare_timeout_does_not_swing_the_pool(void **state)
+a_saturated_pool_is_looked_at_once_a_second(void **state)
 {
-	struct simulation sim = { .low = INT_MAX };
+	struct policy_state s = proven(1000);
+	struct policy_census c = { .busy = 50, .queue = 1 };
+	struct policy_plan plan = look(&fixed, c, &s, 1000);
 
 	(void)state;
-	for (int64_t now = 1; now < 60000; now++)
-		simulate_step(&sim, &dynamic, now % 5000 < 1000, now);
-	sim.forks = sim.retired = 0;
-	for (int64_t now = 60000; now < 1800000; now++)
-		simulate_step(&sim, &dynamic, now % 5000 < 1000, now);
-	assert_int_equal(sim.forks, 0);
-	assert_int_equal(sim.retired, 0);
+	assert_true(plan.saturated);
+	assert_false(plan.watch);
+	assert_int_equal(plan.look_at, 2000);
+	c.queue = 0;
+	plan = look(&fixed, c, &s, 2000);
+	assert_false(plan.saturated);
+	assert_true(plan.watch);
+	assert_int_equal(plan.look_at, 0);
 }
 
 static void
-a_burst_is_served_and_then_given_back(void **state)
+a_pool_for_which_there_is_no_room_is_saturated_too(void **state)
 {
-	struct simulation sim = { .low = INT_MAX };
+	struct policy_state s = proven(1000);
+	struct policy_census c = { .busy = 5, .queue = 3, .room = -1 };
+	struct policy_plan plan = look(&dynamic, c, &s, 1000);
 
 	(void)state;
-	for (int64_t now = 1; now < 1000; now++)
-		simulate_step(&sim, &dynamic, 0, now);
-	simulate_step(&sim, &dynamic, 140, 1000);
-	for (int64_t now = 1001; now < 1005; now++)
-		simulate_step(&sim, &dynamic, 0, now);
-	assert_int_equal(sim.queue, 0);
-	for (int64_t now = 1005; now < 60000; now++)
-		simulate_step(&sim, &dynamic, 0, now);
-	assert_int_equal(sim.idle, 10);
-	assert_int_equal(sim.look_at, 0);
+	assert_int_equal(plan.start, 0);
+	assert_true(plan.saturated);
+	assert_true(plan.starved);
+	c.room = 2;
+	plan = look(&dynamic, c, &s, 1000);
+	assert_int_equal(plan.start, 2);
+	assert_false(plan.saturated); /* they will take on who waits */
 }
 
 static void
-an_on_demand_pool_returns_to_nothing(void **state)
+a_tenth_may_be_due_but_one_always(void **state)
 {
-	struct simulation sim = { .low = INT_MAX };
+	static const struct {
+		int total, max;
+	} rows[] = { { 0, 1 },  { 1, 1 },  { 4, 1 },  { 10, 1 },   { 19, 1 },
+		     { 20, 2 }, { 29, 2 }, { 30, 3 }, { 150, 15 }, { 65536, 6553 } };
 
 	(void)state;
-	simulate_step(&sim, &on_demand, 100, 1);
-	for (int64_t now = 2; now < 60000; now++)
-		simulate_step(&sim, &on_demand, 0, now);
-	assert_int_equal(sim.idle + sim.busy + sim.queue, 0);
-	assert_int_equal(sim.look_at, 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(policy_due_max(rows[i].total), rows[i].max);
 }
 
 static void
-random_load_keeps_every_limit(void **state)
+of_those_that_are_due_as_many_leave_as_are_not_missed(void **state)
 {
-	struct simulation sim = { .low = INT_MAX };
-	unsigned seed = 42;
+	/* The census is without those that are due: 45 of 50 and 5 that are due. */
+	struct policy_census c = { .idle = 40, .busy = 5 };
 
 	(void)state;
-	for (int64_t now = 1; now < 3600000; now++) {
-		int arrivals = rand_r(&seed) % 1000 == 0 ? rand_r(&seed) % 300 : rand_r(&seed) % 3;
+	assert_int_equal(policy_due_leave(&fixed, &c, 5), 0);
+	c.starting = 5;
+	assert_int_equal(policy_due_leave(&fixed, &c, 5), 0);
+	c.starting = 3;
+	c.idle = 42;
+	assert_int_equal(policy_due_leave(&fixed, &c, 5), 2);
+	c.starting = 0;
+	c.idle = 45;
+	assert_int_equal(policy_due_leave(&fixed, &c, 5), 5);
+	assert_int_equal(policy_due_leave(&fixed, &c, 0), 0);
+}
 
-		simulate_step(&sim, &dynamic, now / 60000 % 2 ? arrivals : 0, now);
-	}
-	assert_true(sim.most <= dynamic.max);
-	assert_true(sim.forks > 0 && sim.retired > 0);
+static void
+in_a_dynamic_pool_those_that_wait_for_a_worker_keep_the_due_ones(void **state)
+{
+	struct policy_census c = { .idle = 8, .busy = 20 };
+
+	(void)state;
+	assert_int_equal(policy_due_leave(&dynamic, &c, 2), 2);
+	c.idle = 4; /* one less than min_spare */
+	assert_int_equal(policy_due_leave(&dynamic, &c, 2), 1);
+	c.queue = 1;
+	assert_int_equal(policy_due_leave(&dynamic, &c, 2), 0);
+	c.queue = 100;
+	assert_int_equal(policy_due_leave(&dynamic, &c, 2), 0);
+	c = (struct policy_census){ .busy = 149, .queue = 100 }; /* max forbids more than one */
+	assert_int_equal(policy_due_leave(&dynamic, &c, 2), 1);
+}
+
+static void
+a_pool_wants_more_by_need_whatever_hinders_it(void **state)
+{
+	struct policy_census c = { .busy = 49, .room = -5 };
+
+	(void)state;
+	assert_true(policy_wants_more(&fixed, &c));
+	c.starting = 1;
+	assert_false(policy_wants_more(&fixed, &c));
+	c = (struct policy_census){ .idle = 4 };
+	assert_true(policy_wants_more(&dynamic, &c));
+	c.idle = 5;
+	assert_false(policy_wants_more(&dynamic, &c));
+	c = (struct policy_census){ .busy = 150, .queue = 9 };
+	assert_false(policy_wants_more(&dynamic, &c));
 }
 
 int
@@ -457,11 +503,17 @@ main(void)
 		cmocka_unit_test(a_worker_that_lives_ends_the_back_off_by_itself),
 		cmocka_unit_test(deaths_from_outside_and_of_old_workers_end_no_back_off),
 		cmocka_unit_test(the_ladder_is_drain_then_term_then_kill),
-		cmocka_unit_test(a_steady_load_neither_grows_nor_shrinks_the_pool),
-		cmocka_unit_test(a_saw_tooth_faster_than_spare_timeout_does_not_swing_the_pool),
-		cmocka_unit_test(a_burst_is_served_and_then_given_back),
-		cmocka_unit_test(an_on_demand_pool_returns_to_nothing),
-		cmocka_unit_test(random_load_keeps_every_limit),
+		cmocka_unit_test(at_the_limit_the_bell_tells_when_nobody_is_idle),
+		cmocka_unit_test(at_the_limit_with_nobody_idle_the_socket_is_watched),
+		cmocka_unit_test(at_the_limit_bell_and_watch_are_armed_four_times_a_second),
+		cmocka_unit_test(a_second_look_at_the_same_time_arms_alike),
+		cmocka_unit_test(what_armed_the_bell_and_stays_quiet_is_not_looked_at_again),
+		cmocka_unit_test(a_saturated_pool_is_looked_at_once_a_second),
+		cmocka_unit_test(a_pool_for_which_there_is_no_room_is_saturated_too),
+		cmocka_unit_test(a_tenth_may_be_due_but_one_always),
+		cmocka_unit_test(of_those_that_are_due_as_many_leave_as_are_not_missed),
+		cmocka_unit_test(in_a_dynamic_pool_those_that_wait_for_a_worker_keep_the_due_ones),
+		cmocka_unit_test(a_pool_wants_more_by_need_whatever_hinders_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,176 +1,16 @@
 /*
- * A pool without processes: pool_ops that only write down what they were asked, and
- * workers that the test plays itself.
+ * A pool: its workers' life, reloads and stops.
  */
 #include "unit.h"
 
-#include "pool.h"
+#include "fake_pool.h"
+#include "logged.h"
 #include "worker.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static struct {
-	pid_t last_pid;
-	int fork_error; /* errno of the next forks, or 0 */
-	int queue, handshakes, room;
-	int64_t wake_at;
-	bool watching;
-	int signals[200]; /* by pid - 1000: the last signal */
-	pid_t left_behind;
-} world;
-
-static pid_t
-fake_spawn(struct pool *pool, struct generation *gen, size_t slot)
-{
-	(void)pool;
-	(void)gen;
-	(void)slot;
-	if (world.fork_error) {
-		errno = world.fork_error;
-		return -1;
-	}
-	return ++world.last_pid;
-}
-
-static void
-fake_signal(pid_t pid, int sig)
-{
-	world.signals[pid - 1000] = sig;
-}
-
-static int
-fake_queue(const struct listener *listener)
-{
-	(void)listener;
-	return world.queue;
-}
-
-static int
-fake_handshakes(const struct listener *listener)
-{
-	(void)listener;
-	return world.handshakes;
-}
-
-static int
-fake_room(void)
-{
-	return world.room;
-}
-
-static void
-fake_wake_at(struct pool *pool, int64_t when)
-{
-	(void)pool;
-	world.wake_at = when;
-}
-
-static void
-fake_watch(struct pool *pool, bool on)
-{
-	(void)pool;
-	world.watching = on;
-}
-
-static void
-fake_left_behind(pid_t session)
-{
-	world.left_behind = session;
-}
-
-static const struct pool_ops fake_ops = {
-	.spawn = fake_spawn,
-	.signal = fake_signal,
-	.queue = fake_queue,
-	.handshakes = fake_handshakes,
-	.room = fake_room,
-	.wake_at = fake_wake_at,
-	.watch = fake_watch,
-	.left_behind = fake_left_behind,
-};
-
-static struct listener *
-new_listener(void)
-{
-	struct listener *l = util_calloc(1, sizeof(*l));
-
-	l->fd = -1;
-	l->address.sa.ss_family = AF_UNIX;
-	return l;
-}
-
-/* A generation of an echo pool with these sizes, on a listener of the test's. */
-static struct generation *
-new_generation(struct listener *l, int64_t workers, int64_t start, int64_t min, int64_t max_spare)
-{
-	struct generation *gen = util_calloc(1, sizeof(*gen));
-	struct conf *conf = conf_new();
-
-	gen->conf = conf_add_pool(conf, "test");
-	conf->pools[0] = NULL;
-	conf_free(conf);
-	gen->conf->service = CONF_SERVICE_ECHO;
-	gen->conf->graceful_timeout = 30000;
-	gen->conf->workers = workers > 0 ? workers : CONF_UNSET;
-	gen->conf->start_workers = workers > 0 ? workers : start;
-	gen->conf->min_spare_workers = workers > 0 ? 0 : min;
-	gen->conf->max_spare_workers = workers > 0 ? workers : max_spare;
-	gen->conf->max_workers = workers > 0 ? workers : 20;
-	gen->service = &service_echo;
-	gen->gate = -1;
-	gen->listener = l;
-	l->users++;
-	return gen;
-}
-
-/* The worker in a slot says what it does; the census word is left to be corrected. */
-static void
-say(struct pool *pool, size_t slot, enum activity activity)
-{
-	pool->scoreboard->slots[slot].pid = (uint32_t)pool->slots[slot].pid;
-	pool->scoreboard->slots[slot].activity = activity;
-}
-
-static void
-all_say(struct pool *pool, enum activity activity)
-{
-	for (size_t i = 0; i < pool->nslots; i++)
-		if (pool->slots[i].state == SLOT_STARTING || pool->slots[i].state == SLOT_RUNNING)
-			say(pool, i, activity);
-}
-
-static const int killed = 9, left = 0, cannot_start = WORKER_CANNOT_START << 8;
-
-static struct pool *
-new_pool(struct generation *gen, int64_t now)
-{
-	struct pool *pool = pool_new("test", &fake_ops);
-
-	memset(&world, 0, sizeof(world));
-	world.last_pid = 1000;
-	world.room = 1000;
-	pool_try(pool, gen, now);
-	all_say(pool, ACTIVITY_HELD);
-	pool_look(pool, now);
-	assert_int_equal(pool_try_state(pool), POOL_TRY_READY);
-	pool_commit(pool, now);
-	all_say(pool, ACTIVITY_IDLE);
-	pool_look(pool, now);
-	return pool;
-}
-
-static void
-end_pool(struct pool *pool)
-{
-	for (size_t i = 0; i < pool->nslots; i++)
-		if (pool->slots[i].state != SLOT_FREE)
-			pool_reaped(pool, pool->slots[i].pid, left, 1);
-	pool_free(pool);
-}
 
 static void
 a_start_makes_just_the_starting_workers(void **state)
@@ -459,6 +299,62 @@ one_more_and_one_less(void **state)
 	end_pool(pool);
 }
 
+static void
+crashes_and_their_replacements_are_counted(void **state)
+{
+	struct pool *pool = new_pool(new_generation(new_listener(), 0, 5, 5, 10), 1000);
+
+	(void)state;
+	assert_null(pool->last_failure);
+	reap(pool, 1, killed, 5000);
+	assert_int_equal(pool->crashes, 1);
+	assert_int_equal(pool->respawns, 1);
+	assert_string_equal(pool->last_failure, "killed by signal 9 (Killed)");
+	reap(pool, 2, 3 << 8, 5001);
+	assert_string_equal(pool->last_failure, "exited with status 3");
+	assert_int_equal(pool->crashes, 2);
+	assert_int_equal(pool->respawns, 2);
+	all_say(pool, ACTIVITY_BUSY);
+	pool_look(pool, 6000);
+	assert_int_equal(pool_active(pool), 10);
+	assert_int_equal(pool->respawns, 2); /* growth is none */
+	end_pool(pool);
+}
+
+static void
+who_leaves_in_order_is_no_crash(void **state)
+{
+	struct listener *l = new_listener();
+	struct pool *pool = new_pool(new_generation(l, 3, 0, 0, 0), 1000);
+
+	(void)state;
+	pool->scoreboard->slots[0].requests = 1;
+	reap(pool, 0, left, 5000);
+	assert_int_equal(pool->crashes, 0);
+	all_say(pool, ACTIVITY_IDLE);
+	replace_generation(pool, new_generation(l, 3, 0, 0, 0), 6000);
+	for (size_t i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].state == SLOT_DRAINING)
+			reap(pool, i, killed, 7000); /* of the old ones */
+	assert_int_equal(pool->crashes, 0);
+	assert_int_equal(pool->respawns, 0);
+	assert_null(pool->last_failure);
+	end_pool(pool);
+}
+
+static void
+a_fork_that_fails_is_the_last_failure_but_no_crash(void **state)
+{
+	struct pool *pool = new_pool(new_generation(new_listener(), 4, 0, 0, 0), 1000);
+
+	(void)state;
+	world.fork_error = EAGAIN;
+	pool_scale(pool, 1, 5000);
+	assert_string_equal(pool->last_failure, "fork: Resource temporarily unavailable");
+	assert_int_equal(pool->crashes, 0);
+	end_pool(pool);
+}
+
 int
 main(void)
 {
@@ -480,8 +376,11 @@ main(void)
 		cmocka_unit_test(a_second_stop_makes_it_fast),
 		cmocka_unit_test(a_program_whose_worker_died_is_reported),
 		cmocka_unit_test(one_more_and_one_less),
+		cmocka_unit_test(crashes_and_their_replacements_are_counted),
+		cmocka_unit_test(who_leaves_in_order_is_no_crash),
+		cmocka_unit_test(a_fork_that_fails_is_the_last_failure_but_no_crash),
 	};
 
-	log_set_level(LOG_EMERG);
+	logged_end();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
