@@ -43,7 +43,7 @@ class Daemonized(Daemon):
         super().write('log = "{dir}/log"\npid_file = "{dir}/pid"\n' + conf)
 
     def command(self):
-        return self.wrap + [PREFORKD, '-f', str(self.conf_path)] + self.args
+        return self.wrap + [PREFORKD, '-f', str(self.conf_path)] + self.control + self.args
 
     def spawn(self):
         """Returns when the program that was started has ended, and checks its promise."""

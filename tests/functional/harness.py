@@ -1,9 +1,11 @@
 """One daemon for one test: its own directory, its own ports, and a look at its processes.
 
 Waiting is retrying with a deadline (`eventually`); nothing here sleeps for a fixed time
-and hopes.  The program under test is $PREFORKD, or ./preforkd in the build directory.
+and hopes.  The program under test is $PREFORKD, or ./preforkd in the build directory;
+preforkctl is beside it.
 """
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -18,6 +20,8 @@ import time
 import pytest
 
 PREFORKD = os.path.abspath(os.environ.get('PREFORKD', './preforkd'))
+PREFORKCTL = os.path.abspath(os.environ.get(
+    'PREFORKCTL', os.path.join(os.path.dirname(PREFORKD), 'preforkctl')))
 SRCDIR = pathlib.Path(__file__).resolve().parents[2]
 ROOT = os.geteuid() == 0
 # A sanitizer build or a busy machine is slow: every deadline is generous.
@@ -98,7 +102,8 @@ def preload(directory, source):
 
 
 class Daemon:
-    """A preforkd in the foreground that logs to DIR/log, with DIR/preforkd.conf."""
+    """A preforkd in the foreground that logs to DIR/log, with DIR/preforkd.conf and
+    DIR/control.sock."""
 
     def __init__(self, conf=None, *, dir=None, args=(), wrap=(), env=None, level='info',
                  user=True):
@@ -106,6 +111,8 @@ class Daemon:
         os.chmod(self.dir, 0o755)  # workers run as nobody
         self.conf_path = self.dir / 'preforkd.conf'
         self.log_path = self.dir / 'log'
+        self.control_path = self.dir / 'control.sock'
+        self.control = ['-s', str(self.control_path)]
         self.args, self.wrap, self.level = list(args), list(wrap), level
         self.env = dict(os.environ, **(env or {}))
         self.identity = 'user = "nobody"\ngroup = "nogroup"\n' if ROOT and user else ''
@@ -123,7 +130,7 @@ class Daemon:
         os.rename(new, self.conf_path)
 
     def command(self):
-        return self.wrap + [PREFORKD, '-n', '-f', str(self.conf_path)] + self.args
+        return self.wrap + [PREFORKD, '-n', '-f', str(self.conf_path)] + self.control + self.args
 
     def spawn(self):
         """Starts it without waiting for anything."""
@@ -204,6 +211,52 @@ class Daemon:
 
     def signal(self, number):
         os.kill(self.pid, number)
+
+    def ctl_command(self, *words):
+        return [PREFORKCTL, '-s', str(self.control_path), *map(str, words)]
+
+    def ctl(self, *words, wrap=()):
+        """Runs preforkctl to its end: the finished process with its output."""
+        return subprocess.run([*wrap, *self.ctl_command(*words)], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=2 * PATIENCE)
+
+    @contextlib.contextmanager
+    def ctl_begun(self, *words):
+        """preforkctl as it runs, ended with the block at the latest."""
+        with subprocess.Popen(self.ctl_command(*words), stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.kill()
+
+    def done(self, *words):
+        """That preforkctl has success; the sentence that it says."""
+        result = self.ctl(*words)
+        assert (result.returncode, result.stderr) == (0, ''), result.stderr
+        return result.stdout
+
+    def control_connect(self):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(PATIENCE)
+        sock.connect(str(self.control_path))
+        return sock
+
+    def request(self, line):
+        """A line to the control socket: ([(kind, {key: value}), ...], the last line)."""
+        with self.control_connect() as sock:
+            sock.sendall(line.encode() + b'\n')
+            *records, last = read_all(sock).decode(errors='replace').splitlines()
+        fields = [record.split('\t') for record in records]
+        return [(kind, dict(field.split('=', 1) for field in rest)) for kind, *rest in fields], last
+
+    def status(self, *words):
+        """What `preforkctl status --json` says."""
+        return json.loads(self.done('status', '--json', *words))
+
+    def pool_status(self, name):
+        return next(pool for pool in self.status(name)['pools'] if pool['name'] == name)
 
     def reload(self, conf=None, *, expect='done'):
         """HUP, and waits for the outcome: 'done' or 'refused'.  Returns the log line."""

@@ -132,6 +132,32 @@ class Load:
         eventually(lambda: self.answered >= wanted, f'{more} more answers, {self.failures}')
 
 
+class Sampler:
+    """Asks again and again in a thread, inside a with block; then `answers`."""
+
+    def __init__(self, question, every=0.005):
+        self.question, self.every, self.answers, self.error = question, every, [], None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self._stop.set()
+        self._thread.join()
+        if self.error and not kind:
+            raise self.error
+
+    def _ask(self):
+        try:
+            while not self._stop.wait(self.every):
+                self.answers.append(self.question())
+        except Exception as error:  # to be raised where it can fail the test
+            self.error = error
+
+
 @contextlib.contextmanager
 def held(daemon, pool_name, number):
     """So many echo connections, each proven to have a worker of its own, held open."""

@@ -221,7 +221,8 @@ def test_the_titles_tell_who_is_who():
 
 def test_a_relative_path_of_the_file_is_resolved_before_the_directory_changes():
     daemon = Daemonized(ECHO)
-    daemon.command = lambda: [PREFORKD, '-f', 'preforkd.conf', '-p', 'pid']
+    daemon.command = lambda: [PREFORKD, '-f', 'preforkd.conf', '-p', 'pid',
+                              '-s', 'control.sock']
     assert run(daemon, cwd=daemon.dir).returncode == 0
     with started_by_hand(daemon):
         assert title(daemon.pid) == f'preforkd: master {daemon.conf_path}'

@@ -19,6 +19,8 @@ def example(name, **replaced):
     text, number = re.subn(r'(\blisten\s*=) "[^"]*"', r'\1 "127.0.0.1:0"', text)
     assert number >= 1
     daemon = Daemon()
+    shutil.copytree(EXAMPLES / 'www', daemon.dir / 'www')
+    daemon.env['PREFORKD_WWW'] = str(daemon.dir / 'www')
     for old, new in replaced.values():
         assert old in text
         text = text.replace(old, new.replace('{dir}', str(daemon.dir)))
@@ -45,7 +47,7 @@ def url(daemon, scheme, pool, path=''):
 
 
 def test_every_example_is_tested():
-    tested = {'quickstart', 'echo', 'rot13', 'hello', 'git-daemon', 'rsyncd'}
+    tested = {'quickstart', 'echo', 'rot13', 'hello', 'shell', 'git-daemon', 'rsyncd'}
     assert {path.stem for path in EXAMPLES.glob('*.conf')} == tested
 
 
@@ -70,6 +72,14 @@ def test_the_rot13_example():
 def test_the_hello_example_and_curl():
     with example('hello') as daemon:
         page = url(daemon, 'http', 'hello')
+        assert run('curl', '-sS', page) == (EXAMPLES / 'www/index.html').read_text()
+        assert 'Content-Type: text/css' in run('curl', '-sSI', page + 'style.css')
+
+
+@needs('curl')
+def test_the_shell_example_and_curl():
+    with example('shell') as daemon:
+        page = url(daemon, 'http', 'shell')
         assert run('curl', '-sS', page) == 'Hello, 127.0.0.1!\n'
         head = run('curl', '-sSI', page)
         assert head.startswith('HTTP/1.0 200 OK')
@@ -77,8 +87,8 @@ def test_the_hello_example_and_curl():
         assert run('curl', '-sS', '-d', 'a=b', page, page) == 'Hello, 127.0.0.1!\n' * 2
 
 
-def test_the_hello_example_waits_for_the_end_of_the_request_head():
-    with example('hello') as daemon, daemon.connect('hello') as sock:
+def test_the_shell_example_waits_for_the_end_of_the_request_head():
+    with example('shell') as daemon, daemon.connect('shell') as sock:
         sock.sendall(b'GET / HTTP/1.0\r\nHost: a\r\n')
         sock.settimeout(0.3)
         with pytest.raises(socket.timeout):
@@ -95,7 +105,7 @@ def test_the_quickstart_example():
     with example('quickstart') as daemon:
         assert daemon.ask('echo', b'hello\n') == b'hello\n'
         assert daemon.ask('rot13', b'Hello, world!\n') == b'Uryyb, jbeyq!\n'
-        assert run('curl', '-sS', url(daemon, 'http', 'hello')) == 'Hello, 127.0.0.1!\n'
+        assert 'It works' in run('curl', '-sS', url(daemon, 'http', 'www'))
         daemon.wait_log(r'ready: 3 pools')
 
 

@@ -149,7 +149,7 @@ def test_descriptors_are_exactly_the_expected_ones():
             assert kinds(pid) == {**worker, 'pipe': 3}
         assert kinds(daemon.pid) == {'/dev/null': 1, 'log': 2, 'anon_inode:[eventpoll]': 1,
                                      'pipe': 2 + 2,      # control, libevent's signals
-                                     'socket': 2 + 2}    # log channel, listen sockets
+                                     'socket': 2 + 2 + 1}  # log channel, listen, control
 
 
 def test_a_daemon_in_the_background_holds_nothing_that_its_starter_had():
@@ -179,7 +179,9 @@ def test_a_process_limit_stops_the_pool_half_way_and_500_clients_are_served():
         pytest.skip(f'uid {STRANGER} cannot reach {PREFORKD}')
     conf = pool('echo', 'start_workers = 5', 'min_spare_workers = 5', 'max_workers = 50')
     limited = ['prlimit', '--nproc=16:16', *AS_STRANGER]
-    with Daemon(conf, wrap=limited, user=False) as daemon:
+    daemon = Daemon(conf, wrap=limited, user=False)
+    daemon.control = []  # the stranger cannot write the directory
+    with daemon:
         first = daemon.wait_workers(5)
         with held(daemon, 'echo', 12):
             daemon.wait_log('pool echo: cannot fork a worker: Resource temporarily unavailable')
@@ -440,8 +442,8 @@ def test_an_idle_daemon_makes_no_system_call_with_5_and_with_200_workers():
             waiting = open_client(full.address('full'), b'waits\n')
             *idle, saturated = calls_in_ten_seconds(few, many, full)
             assert idle == [{}, {}]
-            # A spare_timeout that began when its workers were idle may still run out, once.
-            assert saturated.get('epoll_wait', 0) <= 1 and sum(saturated.values()) <= 20
+            # The length of the queue is looked at once a second, for its longest.
+            assert saturated.get('epoll_wait', 0) <= 30 and sum(saturated.values()) <= 80
         assert read_answer(waiting) == b'waits\n'
         with Strace(few, 'one') as one:
             assert outcome(few.address('few'), b'hello\n') == ANSWERED

@@ -466,7 +466,8 @@ def test_request_timeout_ends_the_whole_process_group():
         pids = pids_from(sock, 2)
         assert sock.recv(1) == b''
         gone(*pids)
-        daemon.wait_log(rf'pool p: 127\.0\.0\.1:\d+ pid {pids[0]} .*request_timeout')
+        daemon.wait_log(rf'pool p: worker \d+, client 127\.0\.0\.1:\d+: request 1 /bin/sh runs for '
+                        rf'.*\(request_timeout\): .*its program {pids[0]}: .*: TERM$')
         daemon.wait_log(rf'pid {pids[0]} killed by signal 15')
 
 
