@@ -5,7 +5,7 @@ import threading
 import time
 
 from server import (GROUP, MAX_SPARE, MAX_WORKERS, MIN_SPARE, ROOT, START_SECONDS, START_WORKERS, USER,
-                    Failure, Server)
+                    Failure, Server, wait_until)
 
 DEFAULT_POOL = (f'start_workers = {START_WORKERS}\nmin_spare_workers = {MIN_SPARE}\n'
                 f'max_spare_workers = {MAX_SPARE}\nmax_workers = {MAX_WORKERS}\n')
@@ -20,24 +20,35 @@ class Preforkd(Server):
     """One pool that runs a program per connection, or echoes when program is None."""
     title = 'preforkd'
 
-    def __init__(self, place, pool, program=None):
+    def __init__(self, place, pool, program=None, slow_start=False, settings=''):
         super().__init__(place, program)
-        self.pool, self.ready_seconds = pool, None
+        self.pool, self.slow_start, self.settings = pool, slow_start, settings
+        self.ready_seconds, self.reloads, self.reloaded = None, 0, 0
+
+    def change(self):
+        """An option that is another one after each reload, and needs new workers."""
+        if self.slow_start and self.reloads:
+            return f'nice = {1 + self.reloads % 2}\n'
+        return f'environment = {{ "RELOADS={self.reloads}" }}\n'
+
+    def service(self):
+        """Its name, and what the pool says of it."""
+        if not self.program:
+            return 'echo', ''
+        return 'exec', f'exec {{ command = {{ "{self.place.bin / self.program}" }} }}\n'
 
     def configuration(self):
         identity = f'user = "{USER}"\ngroup = "{GROUP}"\n' if ROOT else ''
-        service = 'echo'
-        section = ''
-        if self.program:
-            service = 'exec'
-            section = f'exec {{ command = {{ "{self.place.bin / self.program}" }} }}\n'
-        return (f'{identity}log_level = "notice"\npool "bench" {{\nservice = "{service}"\n'
-                f'listen = "127.0.0.1:0"\n{self.pool}{section}}}\n')
+        service, section = self.service()
+        return (f'{identity}log_level = "notice"\n{self.settings}pool "bench" {{\nservice = "{service}"\n'
+                f'listen = "127.0.0.1:0"\n{self.change()}{self.pool}{section}}}\n')
 
     def prepare(self):
         file = self.write('preforkd.conf', self.configuration())
+        environment = {**os.environ, **self.preloaded()}
         begin = time.perf_counter()
-        process = self.launch(os.environ['PREFORKD'], '-n', '-f', file, stderr=subprocess.PIPE, text=True)
+        process = self.launch(os.environ['PREFORKD'], '-n', '-f', file, stderr=subprocess.PIPE, text=True,
+                              env=environment)
         patience = threading.Timer(START_SECONDS, process.kill)
         patience.start()
         line = ''
@@ -50,7 +61,23 @@ class Preforkd(Server):
         patience.cancel()
         if self.ready_seconds is None:
             raise Failure(f'did not start: {line.strip() or "no ready message"}')
-        threading.Thread(target=process.stderr.read, daemon=True).start()   # so that the pipe never fills
+        threading.Thread(target=self.listen_to, args=(process.stderr,), daemon=True).start()
+
+    def preloaded(self):
+        return {'LD_PRELOAD': str(self.place.bin / 'slow_start.so')} if self.slow_start else {}
+
+    def listen_to(self, log):
+        """Reads on, so that the pipe never fills."""
+        for line in log:
+            if ' reload done: replaced the workers of bench' in line:
+                self.reloaded += 1
+
+    def reload(self):
+        """The same with a changed file, and waits until the old workers are told to leave."""
+        self.reloads += 1
+        self.write('preforkd.conf', self.configuration())
+        os.kill(self.master, self.reload_signal)
+        wait_until(lambda: self.reloaded == self.reloads, 'reload')
 
     def settled(self):
         return True
@@ -64,8 +91,11 @@ class Bare(Server):
         super().__init__(place, program)
         self.idle_workers = workers
 
+    def options(self):
+        return []
+
     def prepare(self):
         program = [self.place.bin / self.program] if self.program else []
-        process = self.launch(self.place.bin / 'limit', self.idle_workers, *program,
+        process = self.launch(self.place.bin / 'limit', *self.options(), self.idle_workers, *program,
                               stdout=subprocess.PIPE, text=True)
         self.port = int(process.stdout.readline() or 0)

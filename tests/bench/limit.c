@@ -3,18 +3,23 @@
  *
  * WORKERS processes block in accept() on one socket.  Without PROGRAM each echoes its
  * connection to the end; with PROGRAM each starts it with the connection as standard
- * input and output, and waits for it.  Nobody watches over them, nothing is counted
- * or logged.  The port is printed when the last one is forked; the workers end with
- * the process that forked them.
+ * input and output, and waits for it; with -a it answers whatever comes at once with the
+ * bytes of a file that it read when it started.  Nobody watches over them, nothing is
+ * counted or logged.  The port is printed when the last one is forked; the workers end
+ * with the process that forked them.
  *
- *   limit WORKERS [PROGRAM]
+ *   limit [-a ANSWER [-c]] WORKERS [PROGRAM]
+ *
+ * -c: the connection ends after the first answer.
  */
 #include "crew.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -23,6 +28,9 @@ enum { BACKLOG = 511, BUFFER_SIZE = 65536 };
 extern char **environ;
 
 static char *program[2];
+static char answer[BUFFER_SIZE];
+static size_t answer_size; /* 0: none, it echoes */
+static bool answer_once;
 
 static int
 listen_anywhere(unsigned *port)
@@ -51,6 +59,18 @@ serve_echo(int fd)
 }
 
 static void
+serve_answer(int fd)
+{
+	static char request[BUFFER_SIZE];
+	int one = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	while (recv(fd, request, sizeof(request), 0) > 0)
+		if (send(fd, answer, answer_size, MSG_NOSIGNAL) < 0 || answer_once)
+			return;
+}
+
+static void
 serve_program(int fd)
 {
 	posix_spawn_file_actions_t onto;
@@ -75,24 +95,53 @@ work(int sock)
 			continue;
 		if (program[0])
 			serve_program(fd);
+		else if (answer_size > 0)
+			serve_answer(fd);
 		else
 			serve_echo(fd);
 		close(fd);
 	}
 }
 
+static void
+read_answer(const char *path)
+{
+	FILE *file = fopen(path, "r");
+
+	if (file)
+		answer_size = fread(answer, 1, sizeof(answer), file);
+	if (answer_size == 0)
+		crew_die(path);
+	fclose(file);
+}
+
+static _Noreturn void
+usage(void)
+{
+	fputs("usage: limit [-a ANSWER [-c]] WORKERS [PROGRAM]\n", stderr);
+	exit(2);
+}
+
 int
 main(int argc, char **argv)
 {
 	unsigned port, workers;
-	int sock;
+	int sock, opt;
 
-	if (argc < 2 || argc > 3) {
-		fputs("usage: limit WORKERS [PROGRAM]\n", stderr);
-		return 2;
+	while ((opt = getopt(argc, argv, "a:c")) != -1) {
+		if (opt == 'a')
+			read_answer(optarg);
+		else if (opt == 'c')
+			answer_once = true;
+		else
+			usage();
 	}
-	workers = crew_number(argv[1], "WORKERS");
-	program[0] = argv[2];
+	argv += optind;
+	argc -= optind;
+	if (argc < 1 || argc > 2)
+		usage();
+	workers = crew_number(argv[0], "WORKERS");
+	program[0] = argv[1];
 	sock = listen_anywhere(&port);
 	for (unsigned i = 0; i < workers; i++) {
 		pid_t pid = fork();

@@ -1,9 +1,12 @@
 /*
- * nap - a program that takes one second and answers with a line
+ * nap - a program that takes its time and answers with a line
  *
- * The sleeping side of the burst: it costs no processor time, so the time of a burst
- * is this second and what the server adds to it.
+ * As many seconds as the request or, for CGI, the query begins with; one if it begins
+ * with no number.  The sleep costs no processor time, so what a client waits is this and
+ * what the server adds to it.
  */
+#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,9 +16,14 @@ int
 main(void)
 {
 	char request[4096];
+	const char *query = getenv("QUERY_STRING");
+	ssize_t n = read(0, request, sizeof(request) - 1);
 
-	if (read(0, request, sizeof(request)) < 0)
+	if (n < 0)
 		return 1;
-	sleep(1);
+	request[n] = '\0';
+	if (!query)
+		query = request;
+	sleep(isdigit((unsigned char)query[0]) ? (unsigned)atoi(query) : 1);
 	return write(1, answer, strlen(answer)) < 0;
 }

@@ -9,6 +9,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import signal
 import subprocess
 
 from server import (GROUP, MAX_SPARE, MAX_WORKERS, MIN_SPARE, ROOT, START_WORKERS, USER, Failure, Server,
@@ -20,6 +21,20 @@ APACHE_MODULES = pathlib.Path('/usr/lib/apache2/modules')
 def http(path):
     """Load options for HTTP, where a client that ends its side early is taken for gone."""
     return ('-o', '-r', f'GET {path} HTTP/1.0\r\n\r\n')
+
+
+def nginx_globals(directory, workers):
+    return f'''{f'user {USER} {GROUP};' if ROOT else ''}
+daemon off;
+worker_processes {workers};
+pid {directory}/nginx.pid;
+error_log {directory}/nginx.log;
+events {{ worker_connections 4096; }}'''
+
+
+def nginx_directories(directory):
+    return ''.join(f'{kind}_temp_path {directory}/{kind};\n'
+                   for kind in ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
 
 
 class Tcpserver(Server):
@@ -71,6 +86,14 @@ service bench
 class Apache(Server):
     title = 'Apache prefork'
     idle_workers = START_WORKERS
+    reload_signal = signal.SIGUSR1
+    modules = ('mpm_prefork', 'authz_core', 'alias', 'cgi')
+    sizes = f'''StartServers {START_WORKERS}
+MinSpareServers {MIN_SPARE}
+MaxSpareServers {MAX_SPARE}
+MaxRequestWorkers {MAX_WORKERS}
+ServerLimit {MAX_WORKERS}
+'''
 
     @staticmethod
     def installed():
@@ -78,9 +101,8 @@ class Apache(Server):
 
     def prepare(self):
         self.port = free_port()
-        self.load_options = http(f'/bin/{self.program}')
         modules = ''.join(f'LoadModule {name}_module {APACHE_MODULES}/mod_{name}.so\n'
-                          for name in ('mpm_prefork', 'authz_core', 'alias', 'cgi'))
+                          for name in self.modules)
         identity = f'User {USER}\nGroup {GROUP}\n' if ROOT else ''
         conf = self.write('apache.conf', f'''
 {modules}{identity}
@@ -90,17 +112,74 @@ PidFile {self.dir}/apache.pid
 ErrorLog {self.dir}/error.log
 ServerName localhost
 Listen 127.0.0.1:{self.port}
-ScriptAlias /bin/ {self.place.bin}/
+{self.content()}{self.sizes}''')
+        self.launch(find_program('apache2'), '-D', 'FOREGROUND', '-f', conf)
+
+    def content(self):
+        self.load_options = http(f'/bin/{self.program}')
+        return f'''ScriptAlias /bin/ {self.place.bin}/
 <Directory {self.place.bin}>
 Require all granted
 </Directory>
-StartServers {START_WORKERS}
-MinSpareServers {MIN_SPARE}
-MaxSpareServers {MAX_SPARE}
-MaxRequestWorkers {MAX_WORKERS}
-ServerLimit {MAX_WORKERS}
+'''
+
+    def nap_options(self, nap):
+        return http(f'/bin/{self.program}?{nap}')
+
+
+def apache_fixed(workers):
+    return ''.join(f'{name} {workers}\n' for name in (
+        'StartServers', 'MinSpareServers', 'MaxSpareServers', 'MaxRequestWorkers', 'ServerLimit'))
+
+
+class ApacheStatus(Apache):
+    """A fixed number of workers, and mod_status."""
+
+    def __init__(self, place, workers):
+        super().__init__(place)
+        self.idle_workers = workers
+        self.modules = (*Apache.modules, 'status')
+        self.sizes = apache_fixed(workers) + '''
+ListenBacklog 511
+<Location /status>
+SetHandler server-status
+Require all granted
+</Location>
+'''
+
+
+class Nginx(Server):
+    """Answers by itself: a nap is a file that is sent slowly."""
+    title = 'nginx'
+    idle_workers = 2
+    bytes_per_second = 1000
+
+    @staticmethod
+    def installed():
+        return find_program('nginx')
+
+    def prepare(self):
+        self.port = free_port()
+        (self.dir / 'www').mkdir()
+        for nap in range(4):
+            # It sends what is due in the second to come: the first part at once.
+            self.write(f'www/{nap}', self.answers['nap'].rjust((nap + 1) * self.bytes_per_second))
+        conf = self.write('nginx.conf', f'''
+{nginx_globals(self.dir, self.idle_workers)}
+http {{
+access_log off;
+{nginx_directories(self.dir)}
+server {{
+listen 127.0.0.1:{self.port};
+root {self.dir}/www;
+limit_rate {self.bytes_per_second};
+}}
+}}
 ''')
-        self.launch(find_program('apache2'), '-D', 'FOREGROUND', '-f', conf)
+        self.launch(find_program('nginx'), '-c', conf)
+
+    def nap_options(self, nap):
+        return http(f'/{nap}')
 
 
 class PhpFpm(Server):
@@ -141,18 +220,11 @@ pm.max_children = {MAX_WORKERS}
 ''')
 
     def nginx_conf(self, script):
-        temp = ''.join(f'{kind}_temp_path {self.dir}/{kind};\n'
-                       for kind in ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
         return self.write('nginx.conf', f'''
-{f'user {USER} {GROUP};' if ROOT else ''}
-daemon off;
-worker_processes 1;
-pid {self.dir}/nginx.pid;
-error_log {self.dir}/nginx.log;
-events {{ worker_connections 4096; }}
+{nginx_globals(self.dir, 1)}
 http {{
 access_log off;
-{temp}
+{nginx_directories(self.dir)}
 server {{
 listen 127.0.0.1:{self.port};
 location / {{

@@ -60,3 +60,17 @@ def listening(port):
             if words[3] == LISTEN and int(words[1].rsplit(':')[-1], 16) == port:
                 return True
     return False
+
+
+def queue(port):
+    """The connections that wait in the accept queue of the IPv4 socket that listens there."""
+    for line in pathlib.Path('/proc/net/tcp').read_text().splitlines()[1:]:
+        words = line.split()
+        if words[3] == LISTEN and int(words[1].rsplit(':')[-1], 16) == port:
+            return int(words[4].split(':')[1], 16)
+    return 0
+
+
+def cpu_seconds(pid):
+    """Of the process, which has one thread; to the nanosecond, and without its children's."""
+    return int(pathlib.Path(f'/proc/{pid}/schedstat').read_text().split()[0]) / 1e9

@@ -2,6 +2,7 @@
 
 Only processes that were started here are ended, each by its own id.
 """
+import contextlib
 import os
 import pathlib
 import shutil
@@ -16,6 +17,8 @@ import proc
 START_SECONDS = 15      # until a server must listen
 STOP_SECONDS = 10       # from SIGTERM until SIGKILL
 LOOK_SECONDS = 0.01     # between two looks at a condition
+
+HELPERS = ('load', 'limit', 'spawn', 'hello', 'nap', 'slow_start.so')
 
 # Every server and every program of it runs as this user, where root may choose.
 USER, GROUP = 'nobody', 'nogroup'
@@ -59,33 +62,45 @@ class Place:
     def __init__(self, helpers):
         self.helpers = pathlib.Path(helpers).resolve()
 
-    def last_words(self):
-        lines = [line for file in [*self.dir.glob('*.log'), self.dir / 'output']
-                 for line in file.read_text(errors='replace').splitlines()]
-        return lines[-1] if lines else ''
-
     def __enter__(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix='preforkd-bench.'))
         self.dir.chmod(0o755)
         self.bin = self.dir / 'bin'
         shutil.copytree(self.helpers, self.bin, ignore=lambda _, names: [
-            n for n in names if n not in ('load', 'limit', 'spawn', 'hello', 'nap')])
+            n for n in names if n not in HELPERS])
         return self
 
     def __exit__(self, *error):
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def run(self, helper, *args):
-        """The figures that a helper printed, {name: number}."""
-        done = subprocess.run([str(a) for a in (self.bin / helper, *args)], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, check=False)
-        figures = {k: float(v) for k, v in (w.split('=') for w in done.stdout.split())}
-        if 'failed' not in figures:
-            raise Failure(f'{helper}: {done.stderr.strip() or "no figures"}')
+        """The figures that a helper printed, {name: number}; nothing may have failed."""
+        with self.running(helper, *args) as figures_of:
+            figures = figures_of()
         if figures['failed']:
             total = figures['done'] + figures['failed']
             raise Failure(f'{figures["failed"]:.0f} of {total:.0f} failed')
         return figures
+
+    @contextlib.contextmanager
+    def running(self, helper, *args):
+        """A helper that works meanwhile; gives the function that waits for its figures."""
+        process = subprocess.Popen([str(a) for a in (self.bin / helper, *args)], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+        def figures_of():
+            said, trouble = process.communicate()
+            figures = {k: float(v) for k, v in (w.split('=') for w in said.split())}
+            if 'failed' not in figures:
+                raise Failure(f'{helper}: {trouble.strip() or "no figures"}')
+            return figures
+
+        try:
+            yield figures_of
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)      # its session is its own
+                process.communicate()
 
 
 class Server:
@@ -98,6 +113,8 @@ class Server:
     load_options = ()       # what the clients need to speak to it
     needs_root = False
     idle_workers = 0        # children that it has when it has settled
+    reload_signal = signal.SIGHUP
+    answers = {None: 'hello\n', 'hello': 'hello\n', 'nap': 'slept\n'}     # what each ends with
 
     def __init__(self, place, program='hello'):
         self.place, self.program = place, program
@@ -172,5 +189,21 @@ class Server:
 
     def load(self, *mode):
         """Runs the clients against it: ('burst', CLIENTS) or ('rate', CLIENTS, TOTAL)."""
+        return self.place.run('load', *self.clients(self.load_options, *mode))
+
+    def naps(self, nap, *mode):
+        """The same while something else is done; the program is to take so many seconds."""
+        return self.place.running('load', *self.clients(self.nap_options(nap), *mode))
+
+    def clients(self, options, *mode):
         kind, *numbers = mode
-        return self.place.run('load', *self.load_options, kind, self.port, *numbers)
+        return (*options, '-e', self.answers[self.program], kind, self.port, *numbers)
+
+    def nap_options(self, nap):
+        return ('-r', f'{nap}\n')
+
+    def reload(self):
+        """Sends the signal and waits for the first of the new workers."""
+        before = set(proc.children(self.master))
+        os.kill(self.master, self.reload_signal)
+        wait_until(lambda: set(proc.children(self.master)) - before, 'reload')
