@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +22,15 @@
 #define CHUNK_LINE_BYTES 4096
 #define LOG_LINE_BYTES   32768
 #define REFUSAL_LOG_MS   1000
+
+/*
+ * How long a client may take to close after us: when something of it was not read; when
+ * its next request may be on its way; the same while others wait for this worker.  Who
+ * says that it closes sends nothing more, and a plain close does.
+ */
+#define LINGER_MS         2000
+#define LINGER_IDLE_MS    500
+#define LINGER_CROWDED_MS 20
 
 struct prepared {
 	const struct conf_pool *pool;
@@ -42,6 +52,7 @@ static struct {
 	struct http_request request;
 	char client[ADDRESS_TEXT_BYTES], local[ADDRESS_TEXT_BYTES];
 	unsigned port;
+	pid_t pid;
 	bool begun;                     /* a byte of the request has come */
 	uint64_t in_before, out_before; /* of conn, when the request began */
 	char line[LOG_LINE_BYTES];
@@ -173,7 +184,12 @@ http_start(const struct service_setup *setup, char **err)
 		     util_min(conf->limit_request_fields * (conf->limit_request_field_size + 2),
 			      FIELD_BYTES_MAX));
 	self.conn.size = self.limits.request_line + (size_t)fields + 64;
-	self.conn.buf = util_calloc(1, self.conn.size);
+	/* Not of the heap: pages that are never touched cost nothing. */
+	self.conn.buf = mmap(NULL, self.conn.size, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (self.conn.buf == MAP_FAILED)
+		return util_fail(err, "mmap: %s", strerror(errno));
+	self.pid = getpid();
 	return http_sites_open(&self.prepared->sites, err);
 }
 
@@ -217,15 +233,21 @@ has_body(void)
 	return self.head.framing == HTTP_CHUNKED || self.head.content_length > 0;
 }
 
+/* Others wait for a worker. */
+static bool
+is_crowded(void)
+{
+	return atomic_load_explicit(&self.setup->scoreboard->crowded, memory_order_relaxed) != 0;
+}
+
 /* May the connection go on, as far as can be known before the answer? */
 static bool
 may_keep(int64_t requests)
 {
-	const struct scoreboard *sb = self.setup->scoreboard;
-
-	if (!self.head.keep_alive || requests >= self.conf->keepalive_requests ||
-	    self.conf->keepalive_timeout == 0 || *self.setup->leaving ||
-	    atomic_load_explicit(&sb->crowded, memory_order_relaxed))
+	/* What follows a CONNECT that was refused need not be HTTP. */
+	if (!self.head.keep_alive || self.head.method == HTTP_CONNECT ||
+	    requests >= self.conf->keepalive_requests || self.conf->keepalive_timeout == 0 ||
+	    *self.setup->leaving || is_crowded())
 		return false;
 	/* Who waits for 100 and gets the answer instead may send its body, or not. */
 	return !has_body() ||
@@ -254,7 +276,8 @@ note_addresses(const struct conn *conn)
 	if (!self.prepared->log)
 		return;
 	address_split(conn->peer, self.client, port);
-	if (getsockname(conn->fd, (struct sockaddr *)&local, &len) == 0 &&
+	if (http_log_format_has_local(self.prepared->format) &&
+	    getsockname(conn->fd, (struct sockaddr *)&local, &len) == 0 &&
 	    address_split((struct sockaddr *)&local, self.local, port))
 		self.port = (unsigned)atoi(port);
 }
@@ -277,7 +300,7 @@ write_log(int64_t began_us, int64_t requests)
 		.server = text_of(r->site->conf->server_name),
 		.user = r->user,
 		.port = self.port,
-		.pid = getpid(),
+		.pid = self.pid,
 		.status = r->status,
 		.began_us = began_us,
 		.took_us = now_us() - began_us,
@@ -291,8 +314,6 @@ write_log(int64_t began_us, int64_t requests)
 	};
 	size_t len;
 
-	if (!self.prepared->log)
-		return;
 	len = http_log_format_line(self.prepared->format, &entry, self.line, sizeof(self.line));
 	access_file_write(self.prepared->log, self.line, len);
 }
@@ -406,16 +427,28 @@ serve_request(const struct conn *conn, int64_t requests)
 		r->keep_alive = may_keep(requests);
 		http_request_serve(r);
 	}
-	write_log(began_us, requests);
+	if (self.prepared->log)
+		write_log(began_us, requests);
 	if (r->broken)
 		return false;
 	if (r->keep_alive && (!has_body() || drop_body()))
 		return true;
 	scoreboard_set(self.setup->slot, ACTIVITY_CLOSING);
-	/* Who closes by itself sends nothing more, and a plain close does. */
-	if (status != 0 || has_body() || self.conn.at < self.conn.len || self.head.keep_alive)
-		http_conn_linger(&self.conn);
+	if (status != 0 || has_body() || self.conn.at < self.conn.len)
+		http_conn_linger(&self.conn, LINGER_MS);
+	else if (self.head.keep_alive)
+		http_conn_linger(&self.conn, is_crowded() ? LINGER_CROWDED_MS : LINGER_IDLE_MS);
 	return false;
+}
+
+/* Some clients send one behind a body (RFC 9112 2.2): that is no request yet. */
+static void
+skip_empty_line(void)
+{
+	struct http_conn *c = &self.conn;
+
+	if (c->len - c->at >= 2 && memcmp(c->buf + c->at, "\r\n", 2) == 0)
+		c->at += 2;
 }
 
 static void
@@ -431,6 +464,7 @@ http_serve(struct conn *conn)
 	note_addresses(conn);
 	scoreboard_set(self.setup->slot, ACTIVITY_READING);
 	for (int64_t requests = 1; serve_request(conn, requests); requests++) {
+		skip_empty_line();
 		if (self.conn.at == self.conn.len) {
 			scoreboard_keep(self.setup->slot);
 			if (http_conn_wait(&self.conn, self.conf->keepalive_timeout) ==

@@ -12,7 +12,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define LINGER_MS 2000
 /* A client that is at work sends its next request sooner: its connection is not idle. */
 #define IDLE_MS      5
 #define LINGER_BYTES (1 << 20)
@@ -220,9 +219,9 @@ http_conn_send_file(struct http_conn *c, int fd, int64_t from, int64_t len)
 }
 
 void
-http_conn_linger(struct http_conn *c)
+http_conn_linger(struct http_conn *c, int64_t limit_ms)
 {
-	int64_t deadline = util_now_ms() + LINGER_MS;
+	int64_t deadline = util_now_ms() + limit_ms;
 	size_t dropped = 0;
 
 	if (shutdown(c->fd, SHUT_WR) < 0)

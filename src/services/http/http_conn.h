@@ -50,8 +50,9 @@ bool http_conn_send_file(struct http_conn *c, int fd, int64_t from, int64_t len)
 
 /*
  * The end, in a way that the client sees the last answer: what still comes is read and
- * dropped for a moment, since unread input would make the kernel reset the connection.
+ * dropped for so long at most, since unread input would make the kernel reset the
+ * connection.
  */
-void http_conn_linger(struct http_conn *c);
+void http_conn_linger(struct http_conn *c, int64_t limit_ms);
 
 #endif

@@ -225,6 +225,15 @@ write_line(const struct http_log_format *format, const struct http_log_entry *en
 	return line->len <= line->size;
 }
 
+bool
+http_log_format_has_local(const struct http_log_format *format)
+{
+	for (size_t i = 0; i < format->n; i++)
+		if (format->items[i].letter == 'A' || format->items[i].letter == 'p')
+			return true;
+	return false;
+}
+
 size_t
 http_log_format_line(const struct http_log_format *format, const struct http_log_entry *entry,
 		     char *buf, size_t size)

@@ -50,6 +50,9 @@ struct http_log_format;
 struct http_log_format *http_log_format_new(const char *text, char **err);
 void http_log_format_free(struct http_log_format *format);
 
+/* The lines say the server's own address or port. */
+bool http_log_format_has_local(const struct http_log_format *format);
+
 /*
  * Writes the line with its LF, never more than size bytes, and returns its length.  In
  * text formats a byte that is not printable is \xhh (or \n, ...), quotes and backslashes have a
