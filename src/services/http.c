@@ -4,10 +4,9 @@
  */
 #include "service.h"
 
-#include "access_file.h"
 #include "address.h"
 #include "http_chunk.h"
-#include "http_log.h"
+#include "http_prepare.h"
 #include "http_request.h"
 
 #include <errno.h>
@@ -32,18 +31,9 @@
 #define LINGER_IDLE_MS    500
 #define LINGER_CROWDED_MS 20
 
-struct prepared {
-	const struct conf_pool *pool;
-	const struct conf_http *conf;
-	struct http_sites sites;
-	struct http_mime *mime;
-	struct http_log_format *format;
-	struct access_file *log; /* or NULL */
-};
-
 static struct {
 	const struct service_setup *setup;
-	struct prepared *prepared;
+	struct http_prepared *prepared;
 	const struct conf_http *conf;
 	struct http_limits limits;
 	struct http_field *fields;
@@ -57,110 +47,6 @@ static struct {
 	uint64_t in_before, out_before; /* of conn, when the request began */
 	char line[LOG_LINE_BYTES];
 } self;
-
-/* ---- in the master ---- */
-
-static void
-http_release(void *data)
-{
-	struct prepared *p = data;
-
-	if (!p)
-		return;
-	http_sites_free(&p->sites);
-	http_mime_free(p->mime);
-	http_log_format_free(p->format);
-	access_file_free(p->log);
-	free(p);
-}
-
-static int
-fail_pool(const struct conf_pool *conf, const char *option, char *why, char **err)
-{
-	struct conf_where where = conf->set[conf_option_index(&conf_pool_section, option)];
-
-	if (!where.file)
-		where = conf->where;
-	util_fail(err, "%s:%d: %s: %s", where.file, where.line, option, why);
-	free(why);
-	return -1;
-}
-
-static int
-prepare_log(struct prepared *p, char **err)
-{
-	char *why = NULL;
-
-	p->format = http_log_format_new(p->pool->access_format, &why);
-	if (!p->format)
-		return fail_pool(p->pool, "access_format", why, err);
-	if (!p->pool->access_log)
-		return 0;
-	p->log = access_file_new(p->pool->access_log);
-	return access_file_check(p->log, &why) < 0 ? fail_pool(p->pool, "access_log", why, err) : 0;
-}
-
-static int
-prepare_mime(struct prepared *p, char **err)
-{
-	struct conf_where where =
-	    p->pool->http->set[conf_option_index(p->pool->http->section, "mime_types")];
-	char *why = NULL;
-
-	p->mime = http_mime_load(p->conf->mime_types, &why);
-	if (p->mime)
-		return 0;
-	if (!where.file)
-		where = p->pool->http->where;
-	util_fail(err, "%s:%d: mime_types: %s", where.file, where.line, why);
-	free(why);
-	return -1;
-}
-
-static int
-http_prepare(const struct conf_pool *conf, const struct identity *id, void **prepared, char **err)
-{
-	struct prepared *p = util_calloc(1, sizeof(*p));
-
-	p->pool = conf;
-	p->conf = conf->http->values;
-	if (http_sites_prepare(&p->sites, conf, id, err) < 0 || prepare_mime(p, err) < 0 ||
-	    prepare_log(p, err) < 0) {
-		http_release(p);
-		return -1;
-	}
-	*prepared = p;
-	return 0;
-}
-
-static int
-http_open_logs(void *data, char **err)
-{
-	struct prepared *p = data;
-	char *why = NULL;
-
-	if (p->log && access_file_open(p->log, &why) < 0)
-		return fail_pool(p->pool, "access_log", why, err);
-	return 0;
-}
-
-static int
-http_reopen_logs(void *data, char **err)
-{
-	struct prepared *p = data;
-
-	return p->log ? access_file_reopen(p->log, err) : 0;
-}
-
-static size_t
-http_descriptors(void *data, int *places[])
-{
-	struct prepared *p = data;
-
-	return p->log ? access_file_descriptors(p->log, places) : 0;
-}
-
-/* ---- in the worker ---- */
 
 static int
 http_start(const struct service_setup *setup, char **err)
@@ -476,11 +362,11 @@ http_serve(struct conn *conn)
 
 const struct service service_http = {
 	.keeps_connections = true,
-	.prepare = http_prepare,
-	.release = http_release,
-	.open = http_open_logs,
-	.reopen = http_reopen_logs,
-	.descriptors = http_descriptors,
+	.prepare = http_prepare_new,
+	.release = http_prepare_free,
+	.open = http_prepare_open,
+	.reopen = http_prepare_reopen,
+	.descriptors = http_prepare_descriptors,
 	.start = http_start,
 	.serve = http_serve,
 };
