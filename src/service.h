@@ -43,6 +43,7 @@ struct service_setup {
 #define SERVICE_DESCRIPTORS 4
 
 struct service {
+	const char *refusal;    /* what a connection gets that waited too long; NULL: its end */
 	bool keeps_connections; /* wants give_fd */
 	/* In the master.  -1 with *err as "FILE:LINE: text". */
 	int (*prepare)(const struct conf_pool *conf, const struct identity *id, void **prepared,

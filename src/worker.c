@@ -20,7 +20,8 @@
  */
 enum { NULL_FD = 0, LISTEN_FD = 3, CONTROL_FD, CHANNEL_FD, FIXED_FDS = 3 };
 
-#define START_LOG_MS 1000
+#define REFUSED_READS 16
+#define START_LOG_MS  1000
 
 static struct {
 	const struct worker *worker;
@@ -337,6 +338,21 @@ look_at_itself(void)
 		ring_master(scoreboard_want_leave(self.worker->scoreboard, self.worker->slot, why));
 }
 
+/* What has come is taken first: unread, it would reset the connection. */
+static void
+refuse(int fd)
+{
+	const char *text = self.service->refusal;
+	char dropped[4096];
+
+	if (text && send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) > 0 &&
+	    shutdown(fd, SHUT_WR) == 0)
+		for (int i = 0; i < REFUSED_READS; i++)
+			if (recv(fd, dropped, sizeof(dropped), MSG_DONTWAIT) <= 0)
+				break;
+	close(fd);
+}
+
 static void
 serve(int fd, const struct sockaddr *peer, socklen_t len)
 {
@@ -344,7 +360,7 @@ serve(int fd, const struct sockaddr *peer, socklen_t len)
 	struct conn conn = { .fd = fd, .peer = peer, .peer_len = len };
 
 	if (worker_check_shed(self.worker, fd)) {
-		close(fd);
+		refuse(fd);
 		return;
 	}
 	conn.began_ms = util_now_coarse_ms();

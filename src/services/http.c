@@ -361,6 +361,8 @@ http_serve(struct conn *conn)
 }
 
 const struct service service_http = {
+	.refusal = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
+		   "Content-Length: 0\r\nConnection: close\r\n\r\n",
 	.keeps_connections = true,
 	.prepare = http_prepare_new,
 	.release = http_prepare_free,

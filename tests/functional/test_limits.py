@@ -277,6 +277,22 @@ def test_who_has_waited_too_long_is_let_go_and_who_has_just_come_is_served():
         assert daemon.log().count('max_queue_wait') <= 5
 
 
+def test_http_says_that_it_was_too_busy():
+    request = b'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
+    conf = pool('web', 'workers = 1', 'max_queue_wait = 500ms',
+                'http { document_root = "/" keepalive_timeout = 0 }', service='http')
+    with Daemon(conf) as daemon, daemon.connect('web') as slow:
+        slow.sendall(request[:10])
+        wait_pool(daemon, 'web', busy=1)
+        waiting = open_client(daemon.address('web'), request)
+        end = time.monotonic() + 1
+        eventually(lambda: time.monotonic() > end, 'a second', every=0.1)
+        slow.sendall(request[10:])
+        answer = read_answer(waiting)
+        assert answer.startswith(b'HTTP/1.1 503 ') and b'\r\nRetry-After: 1\r\n' in answer
+        assert wait_pool(daemon, 'web', idle=1)['shed'] == 1
+
+
 def test_without_max_queue_wait_everybody_is_served():
     with after_a_jam() as (words, fresh, daemon):
         assert (words, fresh) == ([ANSWERED] * 5, b'fresh\n')
