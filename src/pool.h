@@ -25,6 +25,8 @@ enum slot_state {
 	SLOT_STATES
 };
 
+#define SLOT_NO_REQUEST UINT64_MAX
+
 struct slot {
 	enum slot_state state; /* set by set_state() alone */
 	pid_t pid;
@@ -35,7 +37,7 @@ struct slot {
 	bool late;             /* KILLED: it was not ready in time */
 	bool at_once;          /* DRAINING: without time to finish */
 	enum worker_due due;   /* chosen to be replaced: counts in no census any more */
-	/* By the number of the request that it was for; 0: none yet. */
+	/* By the number of the request that it was for. */
 	uint64_t told_slow, expired;
 	int64_t expired_at;
 };

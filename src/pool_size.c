@@ -133,7 +133,8 @@ pool_size(struct pool *pool, int64_t now, int64_t *look_at)
 		plan.ring_below += due.idle;
 	scoreboard_set_bell(sb, plan.ring_below, plan.ring_above);
 	pool->ops->give_way(pool, plan.give_way);
-	atomic_store(&sb->crowded, plan.give_way > 0 || plan.saturated);
+	atomic_store(&sb->crowded,
+		     plan.give_way > 0 || plan.saturated ? (unsigned)census.queue : 0);
 	pool->starved = plan.starved;
 	pool->settled = plan.start + plan.retire + census.starting == 0 &&
 			(plan.starved || !policy_wants_more(&limits, &census));

@@ -89,7 +89,7 @@ pool_slots_spawn(struct pool *pool, struct generation *gen, enum slot_state stat
 	slot->step = POLICY_STEP_DRAIN;
 	slot->retired = slot->late = slot->at_once = false;
 	slot->due = DUE_NOT;
-	slot->told_slow = slot->expired = 0;
+	slot->told_slow = slot->expired = SLOT_NO_REQUEST;
 	gen->workers++;
 	if (pool->owed > 0 && gen == pool->current) {
 		pool->owed--;
@@ -248,7 +248,7 @@ describe_end(const struct slot *slot, int status, char *text, size_t size)
 static bool
 is_expired(const struct slot *slot, uint64_t requests)
 {
-	return slot->expired != 0 && slot->expired == requests;
+	return slot->expired == requests;
 }
 
 /* Told to go, or left as a worker may: but not without having been of use. */

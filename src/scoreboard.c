@@ -220,6 +220,22 @@ step_sequence(struct scoreboard_slot *s)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
+bool
+scoreboard_is_crowded(const struct scoreboard *sb)
+{
+	return atomic_load_explicit(&sb->crowded, memory_order_relaxed) > 0;
+}
+
+/* One of those that wait has been accepted. */
+static void
+count_off_crowd(struct scoreboard *sb)
+{
+	uint32_t n = atomic_load_explicit(&sb->crowded, memory_order_relaxed);
+
+	while (n > 0 && !atomic_compare_exchange_weak(&sb->crowded, &n, n - 1))
+		;
+}
+
 static void
 add_one(_Atomic uint64_t *counter)
 {
@@ -242,6 +258,7 @@ scoreboard_begin(struct scoreboard *sb, size_t slot, const struct sockaddr *peer
 	size_t n = len < sizeof(s->peer) ? len : sizeof(s->peer);
 	bool rang;
 
+	count_off_crowd(sb);
 	step_sequence(s);
 	if (is_request)
 		add_one(&s->requests);

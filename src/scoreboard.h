@@ -98,8 +98,9 @@ struct scoreboard {
 	/* The master's orders: requests until a worker is due, and max_queue_wait; 0: none. */
 	_Atomic uint32_t max_requests;
 	_Atomic int64_t max_queue_wait_ms;
-	_Atomic uint32_t crowded; /* connections wait and nobody is idle: keep none alive */
-	_Atomic uint64_t shed;    /* connections closed for that */
+	/* Connections that wait while nobody is idle: so many kept ones must end. */
+	_Atomic uint32_t crowded;
+	_Atomic uint64_t shed; /* connections closed for that */
 	/* Kinds of lines that all workers of the pool together write at most so often. */
 	struct log_limit start_limit, accept_limit, lost_limit, program_limit, shed_limit;
 	struct scoreboard_slot slots[];
@@ -141,6 +142,9 @@ void scoreboard_say(struct scoreboard_slot *slot, const char *text, size_t len);
 void scoreboard_keep(struct scoreboard_slot *slot);
 bool scoreboard_request(struct scoreboard *sb, size_t slot);
 void scoreboard_set(struct scoreboard_slot *slot, enum activity activity);
+
+/* Do connections wait for a worker that is not kept by another one? */
+bool scoreboard_is_crowded(const struct scoreboard *sb);
 bool scoreboard_enter(struct scoreboard *sb, size_t slot, enum activity activity);
 bool scoreboard_change(struct scoreboard *sb, size_t slot, enum activity activity);
 

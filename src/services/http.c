@@ -119,13 +119,6 @@ has_body(void)
 	return self.head.framing == HTTP_CHUNKED || self.head.content_length > 0;
 }
 
-/* Others wait for a worker. */
-static bool
-is_crowded(void)
-{
-	return atomic_load_explicit(&self.setup->scoreboard->crowded, memory_order_relaxed) != 0;
-}
-
 /* May the connection go on, as far as can be known before the answer? */
 static bool
 may_keep(int64_t requests)
@@ -133,7 +126,7 @@ may_keep(int64_t requests)
 	/* What follows a CONNECT that was refused need not be HTTP. */
 	if (!self.head.keep_alive || self.head.method == HTTP_CONNECT ||
 	    requests >= self.conf->keepalive_requests || self.conf->keepalive_timeout == 0 ||
-	    *self.setup->leaving || is_crowded())
+	    *self.setup->leaving || scoreboard_is_crowded(self.setup->scoreboard))
 		return false;
 	/* Who waits for 100 and gets the answer instead may send its body, or not. */
 	return !has_body() ||
@@ -323,7 +316,9 @@ serve_request(const struct conn *conn, int64_t requests)
 	if (status != 0 || has_body() || self.conn.at < self.conn.len)
 		http_conn_linger(&self.conn, LINGER_MS);
 	else if (self.head.keep_alive)
-		http_conn_linger(&self.conn, is_crowded() ? LINGER_CROWDED_MS : LINGER_IDLE_MS);
+		http_conn_linger(&self.conn, scoreboard_is_crowded(self.setup->scoreboard)
+						 ? LINGER_CROWDED_MS
+						 : LINGER_IDLE_MS);
 	return false;
 }
 

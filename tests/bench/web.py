@@ -135,7 +135,7 @@ def connected(stack, port):
 
 
 def answered(s):
-    """Waits for its answer."""
+    """Waits for its answer; true: the server keeps the connection."""
     answer = b''
     while not answer.endswith(END.encode()):
         part = s.recv(1 << 16)
@@ -144,54 +144,67 @@ def answered(s):
         answer += part
     if not answer.startswith(b'HTTP/1.1 200 '):
         raise Failure(answer.partition(b'\r')[0].decode())
+    return b'\r\nConnection: close\r\n' not in answer
 
 
-def is_open(s):
-    """Nothing to be read: neither the end nor, of one that still waits, an answer."""
-    return not select.select([s], [], [], 0)[0]
+def ask(s, stubborn):
+    """The same; a client that is told to go goes, unless it is stubborn."""
+    if not answered(s) and not stubborn:
+        s.close()
 
 
-def hold(stack, port):
+def is_kept(s):
+    """Still there, and silent."""
+    return s.fileno() >= 0 and not select.select([s], [], [], 0)[0]
+
+
+def hold(stack, port, stubborn):
     """IDLE_CLIENTS one after the other, until somebody has to wait; then the others at once."""
     clients, waiting = [], False
     for _ in range(IDLE_CLIENTS):
         s = connected(stack, port)
         waiting = waiting or not select.select([s], [], [], IDLE_SECONDS)[0]
         if not waiting:
-            answered(s)
+            ask(s, stubborn)
             clients.append(s)
     return clients
 
 
-def fresh_requests(server, times):
+def fresh_requests(server, times, stubborn):
+    """One after the other; each client stays."""
     with contextlib.ExitStack() as stack:
-        idle = hold(stack, server.port)
-        kept = sum(map(is_open, idle))
+        idle = hold(stack, server.port, stubborn)
+        kept = sum(map(is_kept, idle))
         took = []
         for _ in range(times):
             begin = time.perf_counter()
-            answered(connected(stack, server.port))
+            ask(connected(stack, server.port), stubborn)
             took.append(time.perf_counter() - begin)
     return {'first': took[0], 'worst': max(took), 'kept': kept}
 
 
 def beside_idle(place, www, rounds):
-    def sample(times, server, *args):
+    def sample(times, server, *args, stubborn=False):
         def take():
             with server(www, True, place, *args) as s:
-                return fresh_requests(s, times)
+                return fresh_requests(s, times, stubborn)
         return take
 
+    pool = fixed_pool(MAX_WORKERS)
     got = interleave('idle clients', rounds, {
-        WebPreforkd.title: sample(FRESH_REQUESTS, WebPreforkd, fixed_pool(MAX_WORKERS)),
+        WebPreforkd.title: sample(FRESH_REQUESTS, WebPreforkd, pool),
+        'stubborn': sample(FRESH_REQUESTS, WebPreforkd, pool, stubborn=True),
         WebApache.title: available(WebApache, sample(1, WebApache, MAX_WORKERS)),
         WebNginx.title: available(WebNginx, sample(FRESH_REQUESTS, WebNginx)),
     })
-    ours, nginx = got.pop(WebPreforkd.title), {WebNginx.title: got[WebNginx.title]}
+    ours, stubborn = got.pop(WebPreforkd.title), got.pop('stubborn')
+    nginx = {WebNginx.title: got[WebNginx.title]}
     goal = at_most(FRESH_GOAL, milliseconds)
     return [Row(f'{IDLE_CLIENTS} idle clients: a fresh request', milliseconds, 'first', ours, got, goal),
             Row(f'  the worst of {FRESH_REQUESTS}', milliseconds, 'worst', ours, nginx, goal),
-            Row('  idle connections kept meanwhile', count, 'kept', ours, got)]
+            Row('  idle connections kept meanwhile', count, 'kept', ours, got),
+            Row('  clients that do not go when told to', milliseconds, 'first', stubborn, {}, goal),
+            Row(f'  the worst of {FRESH_REQUESTS}', milliseconds, 'worst', stubborn, {}, goal)]
 
 
 # ---- memory ----

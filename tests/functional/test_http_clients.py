@@ -221,8 +221,8 @@ def test_ab_finds_no_failure(words):
 @needs('wrk')
 @pytest.mark.parametrize('name', ['text.txt', 'large.bin'])
 def test_wrk_finds_no_failure(name):
-    # A worker for each connection: one that gives way is an error for wrk.
-    with Site(http_pool(options=('workers = 16',)), FILES) as site:
+    # More workers than connections: one that gives way is an error for wrk.
+    with Site(http_pool(options=('workers = 32',)), FILES) as site:
         said = run('wrk', '-t', '2', '-c', '16', '-d', '2', Url(site) / name).decode()
         assert re.search(r' [1-9]\d* requests in', said), said
         assert 'Socket errors' not in said and 'Non-2xx' not in said, said

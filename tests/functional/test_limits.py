@@ -193,7 +193,7 @@ def test_limits_cost_nothing_while_nobody_is_there():
 
 # --- saturation --------------------------------------------------------------------------
 
-SATURATED = (r'warning: pool {}: all (\d+) workers are busy and (\d+) connections? waits?'
+SATURATED = (r'warning: pool {}: all (\d+) workers? (?:is|are) busy and (\d+) connections? waits?'
              r'(?:: raise)?')
 RELIEVED = (r'notice: pool {}: no longer saturated, after ([\d.]+) s; '
             r'at most (\d+) connections? waited')

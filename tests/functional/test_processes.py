@@ -148,6 +148,7 @@ def test_descriptors_are_exactly_the_expected_ones():
         for pid in daemon.workers('true'):
             assert kinds(pid) == {**worker, 'pipe': 3}
         assert kinds(daemon.pid) == {'/dev/null': 1, 'log': 2, 'anon_inode:[eventpoll]': 1,
+                                     'anon_inode:[eventfd]': 2,  # one a pool
                                      'pipe': 2 + 2,      # control, libevent's signals
                                      'socket': 2 + 2 + 1}  # log channel, listen, control
 

@@ -134,18 +134,22 @@ waiting_bytes(const struct http_conn *c)
 static bool
 may_send(const struct http_conn *c)
 {
-	int before = waiting_bytes(c);
+	int64_t now = util_now_ms(), give_up_at = now + c->send_timeout;
+	int64_t step = util_max(c->send_timeout / 8, 1);
+	int left = waiting_bytes(c);
 
-	for (;;) {
-		int now, n = wait_for(c->fd, POLLOUT, util_now_ms() + c->send_timeout);
+	while (now < give_up_at) {
+		int n = wait_for(c->fd, POLLOUT, util_min(give_up_at, now + step)), still;
 
 		if (n != 0)
 			return n == 1;
-		now = waiting_bytes(c);
-		if (now >= before)
-			return false;
-		before = now;
+		now = util_now_ms();
+		still = waiting_bytes(c);
+		if (still < left)
+			give_up_at = now + c->send_timeout;
+		left = still;
 	}
+	return false;
 }
 
 bool
