@@ -122,8 +122,8 @@ watch_limit(const struct policy_census *c, bool keeps, struct policy_state *stat
 
 	if (c->idle == 0 && c->kept > 0) {
 		/* Whoever comes is served as soon as an idle connection has given way. */
-		plan->give_way = (int)util_min(c->queue, c->kept);
-		if (plan->give_way > 0)
+		plan->give_way = at_least_0((int)util_min(c->queue - c->closing, c->kept));
+		if (c->queue > 0)
 			look_again(plan, now + GIVE_WAY_LOOK_MS);
 		else
 			plan->watch = c->starting + plan->start == 0;

@@ -19,10 +19,11 @@ struct policy_limits {
 /* The workers of the present generation, and what they have before them. */
 struct policy_census {
 	int starting, idle, busy;
-	int kept;  /* of the busy ones: with a connection that can give way to another */
-	int queue; /* connections that wait to be accepted; 0 if unknown */
-	int low;   /* the smallest number of idle ones since the last plan with reset_low */
-	int room;  /* how many more the limits over all pools and generations allow */
+	int kept;    /* of the busy ones: with a connection that can give way to another, ... */
+	int closing; /* ... or that does so already */
+	int queue;   /* connections that wait to be accepted; 0 if unknown */
+	int low;     /* the smallest number of idle ones since the last plan with reset_low */
+	int room;    /* how many more the limits over all pools and generations allow */
 };
 
 /* What the policy remembers between two looks.  All zero at first. */

@@ -51,6 +51,7 @@ pool_size_census(struct pool *pool, struct policy_census *c)
 		else
 			c->busy++;
 		c->kept += activity == ACTIVITY_KEEPALIVE;
+		c->closing += activity == ACTIVITY_CLOSING;
 	}
 	c->queue = pool->ops->queue(pool->current->listener);
 	if (c->queue < 0)

@@ -24,12 +24,14 @@
 
 /*
  * How long a client may take to close after us: when something of it was not read; when
- * its next request may be on its way; the same while others wait for this worker.  Who
- * says that it closes sends nothing more, and a plain close does.
+ * its next request may be on its way, looked at in steps; and when there was none, but may
+ * be this very moment.  Who says that it closes sends nothing more, and a plain close does.
  */
 #define LINGER_MS         2000
+#define LINGER_CROWDED_MS 100 /* the same, while others wait for this worker */
 #define LINGER_IDLE_MS    500
-#define LINGER_CROWDED_MS 20
+#define LINGER_STEP_MS    20
+#define LINGER_LAST_MS    5
 
 static struct {
 	const struct service_setup *setup;
@@ -223,7 +225,7 @@ read_head(const char **why)
 	c->len -= c->at;
 	c->at = 0;
 	self.begun = false;
-	if (c->len > 0)
+	if (http_conn_has_request(c))
 		begin_request();
 	self.head = (struct http_head){ .fields = self.fields, .method = HTTP_UNKNOWN };
 	for (;;) {
@@ -238,7 +240,7 @@ read_head(const char **why)
 		if (result != HTTP_MORE)
 			return status;
 		n = http_conn_fill(c, deadline);
-		if (n == 1)
+		if (n == 1 && http_conn_has_request(c))
 			begin_request();
 		if (n == 1)
 			continue;
@@ -271,6 +273,16 @@ refuse(int status, const char *why)
 	if (log_limit_pass(&limit, REFUSAL_LOG_MS, &held_back))
 		log_info("pool %s: %d: %s", self.setup->pool, status, why ? why : "");
 	http_answer_status(&self.request, status, NULL);
+}
+
+/* Who waits for this worker has a right to it, but not before crowded_ms. */
+static void
+linger(int64_t limit_ms, int64_t crowded_ms)
+{
+	for (int64_t ms = 0; ms < limit_ms; ms += LINGER_STEP_MS)
+		if (http_conn_linger(&self.conn, LINGER_STEP_MS) ||
+		    (ms >= crowded_ms && scoreboard_is_crowded(self.setup->scoreboard)))
+			return;
 }
 
 /* One request; true: the connection goes on. */
@@ -314,22 +326,10 @@ serve_request(const struct conn *conn, int64_t requests)
 		return true;
 	scoreboard_set(self.setup->slot, ACTIVITY_CLOSING);
 	if (status != 0 || has_body() || self.conn.at < self.conn.len)
-		http_conn_linger(&self.conn, LINGER_MS);
+		linger(LINGER_MS, LINGER_CROWDED_MS);
 	else if (self.head.keep_alive)
-		http_conn_linger(&self.conn, scoreboard_is_crowded(self.setup->scoreboard)
-						 ? LINGER_CROWDED_MS
-						 : LINGER_IDLE_MS);
+		linger(LINGER_IDLE_MS, 0);
 	return false;
-}
-
-/* Some clients send one behind a body (RFC 9112 2.2): that is no request yet. */
-static void
-skip_empty_line(void)
-{
-	struct http_conn *c = &self.conn;
-
-	if (c->len - c->at >= 2 && memcmp(c->buf + c->at, "\r\n", 2) == 0)
-		c->at += 2;
 }
 
 static void
@@ -345,12 +345,14 @@ http_serve(struct conn *conn)
 	note_addresses(conn);
 	scoreboard_set(self.setup->slot, ACTIVITY_READING);
 	for (int64_t requests = 1; serve_request(conn, requests); requests++) {
-		skip_empty_line();
-		if (self.conn.at == self.conn.len) {
+		if (!http_conn_has_request(&self.conn)) {
 			scoreboard_keep(self.setup->slot);
 			if (http_conn_wait(&self.conn, self.conf->keepalive_timeout) ==
-			    HTTP_WAIT_END)
+			    HTTP_WAIT_END) {
+				scoreboard_set(self.setup->slot, ACTIVITY_CLOSING);
+				http_conn_linger(&self.conn, LINGER_LAST_MS);
 				return;
+			}
 		}
 	}
 }

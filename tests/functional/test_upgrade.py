@@ -540,8 +540,9 @@ def strangers(daemon):
 @first_process
 def test_as_process_1_it_reaps_strangers_and_does_not_count_them():
     # Programs that go into a session of their own, and whose parents have gone.
-    orphans = script('for i in 1 2 3 4 5; do setsid -f sleep 600 >/dev/null 2>&1 </dev/null; done;'
-                     ' echo done')
+    # Each says so in its own session, and only then its starter ends.
+    orphans = script("for i in 1 2 3 4 5; do setsid -f sh -c 'echo up; exec sleep 600 >/dev/null' "
+                     "2>/dev/null </dev/null; done | head -n 5 >/dev/null; echo done")
     conf = pool('orphans', 'workers = 1', orphans, service='exec') + pool('echo', 'workers = 2')
     with Container(conf) as daemon:
         workers = daemon.wait_workers(3)

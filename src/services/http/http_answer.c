@@ -56,6 +56,7 @@ static bool
 send_error_document(struct http_request *r, struct http_reply *reply)
 {
 	const char *path = r->site ? http_site_error_document(r->site, reply->status) : NULL;
+	bool has_body;
 	struct stat st;
 	int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
 
@@ -66,7 +67,8 @@ send_error_document(struct http_request *r, struct http_reply *reply)
 	}
 	reply->type = http_mime_type(r->mime, path);
 	reply->length = st.st_size;
-	if (http_answer_head(r, reply, true) && r->head->method != HTTP_HEAD) {
+	has_body = r->head->method != HTTP_HEAD && st.st_size > 0;
+	if (http_answer_head(r, reply, has_body) && has_body) {
 		if (http_conn_send_file(r->conn, fd, 0, st.st_size))
 			r->body = st.st_size;
 		else

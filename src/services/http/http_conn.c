@@ -76,6 +76,14 @@ http_conn_fill(struct http_conn *c, int64_t deadline_ms)
 	}
 }
 
+bool
+http_conn_has_request(const struct http_conn *c)
+{
+	size_t n = c->len - c->at;
+
+	return n > 2 || (n > 0 && memcmp(c->buf + c->at, "\r\n", n) != 0);
+}
+
 /* Is it this one that gives way?  A request that has just come is served before. */
 static bool
 must_give_way(struct http_conn *c)
@@ -100,7 +108,7 @@ http_conn_wait(struct http_conn *c, int64_t timeout_ms)
 				  { .fd = c->give_fd, .events = POLLIN } };
 	int64_t now = util_now_ms(), deadline = now + timeout_ms, idle_at = now + IDLE_MS;
 
-	while (c->at == c->len) {
+	while (!http_conn_has_request(c)) {
 		bool idle = now >= idle_at;
 		int64_t left = (idle ? deadline : util_min(idle_at, deadline)) - now;
 		int n = left > 0 ? poll(pfds, idle ? 2 : 1, (int)util_min(left, INT_MAX)) : 0;
@@ -110,9 +118,10 @@ http_conn_wait(struct http_conn *c, int64_t timeout_ms)
 			return HTTP_WAIT_END;
 		if (n <= 0 && (now >= deadline || *c->leaving))
 			return HTTP_WAIT_END;
-		if (n > 0 && pfds[0].revents)
-			return http_conn_fill(c, now) == 1 ? HTTP_WAIT_REQUEST : HTTP_WAIT_END;
-		if (n > 0 && must_give_way(c))
+		if (n > 0 && pfds[0].revents) {
+			if (http_conn_fill(c, now) != 1)
+				return HTTP_WAIT_END;
+		} else if (n > 0 && must_give_way(c))
 			return HTTP_WAIT_END;
 	}
 	return HTTP_WAIT_REQUEST;
@@ -222,22 +231,23 @@ http_conn_send_file(struct http_conn *c, int fd, int64_t from, int64_t len)
 	return true;
 }
 
-void
+bool
 http_conn_linger(struct http_conn *c, int64_t limit_ms)
 {
 	int64_t deadline = util_now_ms() + limit_ms;
 	size_t dropped = 0;
 
 	if (shutdown(c->fd, SHUT_WR) < 0)
-		return;
+		return true;
 	while (dropped < LINGER_BYTES) {
 		ssize_t n = recv(c->fd, c->buf, c->size, MSG_DONTWAIT);
 
 		if (n > 0)
 			dropped += (size_t)n;
 		else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-			return;
+			return true;
 		else if (errno == EAGAIN && wait_for(c->fd, POLLIN, deadline) != 1)
-			return;
+			return false;
 	}
+	return true;
 }

@@ -30,6 +30,9 @@ struct http_conn {
  */
 int http_conn_fill(struct http_conn *c, int64_t deadline_ms);
 
+/* Has a byte of one come?  An empty line in front of it is none yet (RFC 9112 2.2). */
+bool http_conn_has_request(const struct http_conn *c);
+
 enum http_wait { HTTP_WAIT_REQUEST, HTTP_WAIT_END };
 
 /*
@@ -53,6 +56,6 @@ bool http_conn_send_file(struct http_conn *c, int fd, int64_t from, int64_t len)
  * dropped for so long at most, since unread input would make the kernel reset the
  * connection.
  */
-void http_conn_linger(struct http_conn *c, int64_t limit_ms);
+bool http_conn_linger(struct http_conn *c, int64_t limit_ms); /* true: the client has closed */
 
 #endif
