@@ -181,6 +181,30 @@ conf_service_set(struct conf_pool *pool, size_t service)
 	return service == CONF_SERVICE_HTTP ? pool->http->set : pool->section_set[service];
 }
 
+static int
+fail_at(struct conf_where where, struct conf_where outer, const char *option, char *why, char **err)
+{
+	if (!where.file)
+		where = outer;
+	util_fail(err, "%s:%d: %s: %s", where.file, where.line, option, why);
+	free(why);
+	return -1;
+}
+
+int
+conf_pool_fail(const struct conf_pool *pool, const char *option, char *why, char **err)
+{
+	return fail_at(pool->set[conf_option_index(&conf_pool_section, option)], pool->where,
+		       option, why, err);
+}
+
+int
+conf_block_fail(const struct conf_block *block, const char *option, char *why, char **err)
+{
+	return fail_at(block->set[conf_option_index(block->section, option)], block->where, option,
+		       why, err);
+}
+
 struct conf *
 conf_new(void)
 {

@@ -228,6 +228,10 @@ struct conf_block *conf_block_new(const struct conf_section *section, const char
 				  struct conf_block *parent);
 void conf_block_free(struct conf_block *block);
 
+/* Puts FILE:LINE and the option before a text, which is freed; returns -1. */
+int conf_pool_fail(const struct conf_pool *pool, const char *option, char *why, char **err);
+int conf_block_fail(const struct conf_block *block, const char *option, char *why, char **err);
+
 struct conf *conf_new(void);
 void conf_free(struct conf *conf);
 struct conf_pool *conf_pool_copy(const struct conf_pool *pool);

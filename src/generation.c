@@ -8,19 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Puts FILE:LINE and the option before a text; frees the text. */
-static int
-fail_option(const struct conf_pool *conf, const char *option, char *why, char **err)
-{
-	struct conf_where where = conf->set[conf_option_index(&conf_pool_section, option)];
-
-	if (!where.file)
-		where = conf->where;
-	util_fail(err, "%s:%d: %s: %s", where.file, where.line, option, why);
-	free(why);
-	return -1;
-}
-
 static int
 resolve_listen(struct generation *gen, char **err)
 {
@@ -29,7 +16,7 @@ resolve_listen(struct generation *gen, char **err)
 	char *why = NULL;
 
 	if (address_parse(conf->listen, &gen->address, &why) < 0)
-		return fail_option(conf, "listen", why, err);
+		return conf_pool_fail(conf, "listen", why, err);
 	o->backlog = (int)conf->listen_backlog;
 	o->ipv6only = conf->ipv6only;
 	o->defer_accept = conf->defer_accept;
@@ -37,21 +24,23 @@ resolve_listen(struct generation *gen, char **err)
 	o->owner = (uid_t)-1;
 	o->group = (gid_t)-1;
 	if (!gen->address.path && (conf->listen_owner || conf->listen_group))
-		return fail_option(conf, conf->listen_owner ? "listen_owner" : "listen_group",
-				   util_strdup("only a Unix socket with a path has an owner"), err);
+		return conf_pool_fail(conf, conf->listen_owner ? "listen_owner" : "listen_group",
+				      util_strdup("only a Unix socket with a path has an owner"),
+				      err);
 	if (conf->ipv6only && gen->address.sa.ss_family != AF_INET6)
-		return fail_option(conf, "ipv6only",
-				   util_strdup("only for an IPv6 address, such as \"[::]:80\""),
-				   err);
+		return conf_pool_fail(conf, "ipv6only",
+				      util_strdup("only for an IPv6 address, such as \"[::]:80\""),
+				      err);
 	if (conf->max_queue_wait > 0 && gen->address.sa.ss_family == AF_UNIX)
-		return fail_option(conf, "max_queue_wait",
-				   util_strdup("only for TCP: a Unix socket does not tell how long "
-					       "a connection has waited"),
-				   err);
+		return conf_pool_fail(
+		    conf, "max_queue_wait",
+		    util_strdup("only for TCP: a Unix socket does not tell how long "
+				"a connection has waited"),
+		    err);
 	if (conf->listen_owner && privs_user(conf->listen_owner, &o->owner, &why) < 0)
-		return fail_option(conf, "listen_owner", why, err);
+		return conf_pool_fail(conf, "listen_owner", why, err);
 	if (conf->listen_group && privs_group(conf->listen_group, &o->group, &why) < 0)
-		return fail_option(conf, "listen_group", why, err);
+		return conf_pool_fail(conf, "listen_group", why, err);
 	return 0;
 }
 
@@ -67,7 +56,7 @@ resolve_identity(struct generation *gen, char **err)
 				      &ignored, &why);
 
 	if (result < 0)
-		return fail_option(conf, at_fault[-result - 1], why, err);
+		return conf_pool_fail(conf, at_fault[-result - 1], why, err);
 	if (gen->id.change && gen->id.uid == 0)
 		log_warn("pool %s: its workers run as root: a fault in them is a fault of root's",
 			 conf->name);
@@ -94,7 +83,7 @@ check_directory(const struct generation *gen, const char *option, const char *ch
 	else
 		identity_may(&gen->id, chroot, path, X_OK, &why);
 	free(full);
-	return why ? fail_option(gen->conf, option, why, err) : 0;
+	return why ? conf_pool_fail(gen->conf, option, why, err) : 0;
 }
 
 static int
@@ -103,8 +92,8 @@ check_directories(const struct generation *gen, char **err)
 	const struct conf_pool *conf = gen->conf;
 
 	if (conf->chroot && geteuid() != 0)
-		return fail_option(conf, "chroot", util_strdup("only root can change the root"),
-				   err);
+		return conf_pool_fail(conf, "chroot", util_strdup("only root can change the root"),
+				      err);
 	if (conf->chroot && check_directory(gen, "chroot", NULL, conf->chroot, err) < 0)
 		return -1;
 	return check_directory(gen, "directory", conf->chroot, conf->directory, err);

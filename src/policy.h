@@ -61,14 +61,14 @@ enum policy_death {
 	POLICY_OF_USE,
 };
 
+/* Does it lack workers, whatever hinders it to start them? */
+bool policy_wants_more(const struct policy_limits *limits, const struct policy_census *census);
+
 /*
  * Workers that are due for replacement are not in the census.  How many of a pool of so
  * many may be due at once; and how many of those can leave now, because the others, as
  * far as they are ready, are enough without them.
  */
-/* Does it lack workers, whatever hinders it to start them? */
-bool policy_wants_more(const struct policy_limits *limits, const struct policy_census *census);
-
 int policy_due_max(int total);
 int policy_due_leave(const struct policy_limits *limits, const struct policy_census *census,
 		     int due);

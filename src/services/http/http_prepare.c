@@ -17,46 +17,27 @@ http_prepare_free(void *data)
 }
 
 static int
-fail_pool(const struct conf_pool *conf, const char *option, char *why, char **err)
-{
-	struct conf_where where = conf->set[conf_option_index(&conf_pool_section, option)];
-
-	if (!where.file)
-		where = conf->where;
-	util_fail(err, "%s:%d: %s: %s", where.file, where.line, option, why);
-	free(why);
-	return -1;
-}
-
-static int
 prepare_log(struct http_prepared *p, char **err)
 {
 	char *why = NULL;
 
 	p->format = http_log_format_new(p->pool->access_format, &why);
 	if (!p->format)
-		return fail_pool(p->pool, "access_format", why, err);
+		return conf_pool_fail(p->pool, "access_format", why, err);
 	if (!p->pool->access_log)
 		return 0;
 	p->log = access_file_new(p->pool->access_log);
-	return access_file_check(p->log, &why) < 0 ? fail_pool(p->pool, "access_log", why, err) : 0;
+	return access_file_check(p->log, &why) < 0 ? conf_pool_fail(p->pool, "access_log", why, err)
+						   : 0;
 }
 
 static int
 prepare_mime(struct http_prepared *p, char **err)
 {
-	struct conf_where where =
-	    p->pool->http->set[conf_option_index(p->pool->http->section, "mime_types")];
 	char *why = NULL;
 
 	p->mime = http_mime_load(p->conf->mime_types, &why);
-	if (p->mime)
-		return 0;
-	if (!where.file)
-		where = p->pool->http->where;
-	util_fail(err, "%s:%d: mime_types: %s", where.file, where.line, why);
-	free(why);
-	return -1;
+	return p->mime ? 0 : conf_block_fail(p->pool->http, "mime_types", why, err);
 }
 
 int
@@ -83,7 +64,7 @@ http_prepare_open(void *data, char **err)
 	char *why = NULL;
 
 	if (p->log && access_file_open(p->log, &why) < 0)
-		return fail_pool(p->pool, "access_log", why, err);
+		return conf_pool_fail(p->pool, "access_log", why, err);
 	return 0;
 }
 

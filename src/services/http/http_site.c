@@ -12,18 +12,6 @@
 /* ---- in the master ---- */
 
 static int
-fail(const struct conf_block *block, const char *option, char *why, char **err)
-{
-	struct conf_where where = block->set[conf_option_index(block->section, option)];
-
-	if (!where.file)
-		where = block->where;
-	util_fail(err, "%s:%d: %s: %s", where.file, where.line, option, why);
-	free(why);
-	return -1;
-}
-
-static int
 check_directory(const struct conf_pool *conf, const struct identity *id,
 		const struct conf_block *block, const char *option, const char *path, char **err)
 {
@@ -35,7 +23,7 @@ check_directory(const struct conf_pool *conf, const struct identity *id,
 	else
 		identity_may(id, conf->chroot, path, X_OK, &why);
 	free(outside);
-	return why ? fail(block, option, why, err) : 0;
+	return why ? conf_block_fail(block, option, why, err) : 0;
 }
 
 static struct http_prefix
@@ -65,15 +53,15 @@ add_access(struct http_location *location, const struct conf_pool *pool, const s
 
 	for (size_t i = 0; conf->allow && conf->allow[i]; i++)
 		if (cidr_add(&location->access, conf->allow[i], false, &why) < 0)
-			return fail(block, "allow", why, err);
+			return conf_block_fail(block, "allow", why, err);
 	for (size_t i = 0; conf->deny && conf->deny[i]; i++)
 		if (cidr_add(&location->access, conf->deny[i], true, &why) < 0)
-			return fail(block, "deny", why, err);
+			return conf_block_fail(block, "deny", why, err);
 	if (!conf->auth_user_file)
 		return 0;
 	location->auth = http_auth_new(conf->auth_user_file);
 	if (identity_may(id, pool->chroot, conf->auth_user_file, R_OK, &why) < 0)
-		return fail(block, "auth_user_file", why, err);
+		return conf_block_fail(block, "auth_user_file", why, err);
 	warn_of_users(pool, conf->auth_user_file);
 	return 0;
 }
