@@ -34,7 +34,7 @@ static const char usage_text[] =
     "  -V          print the version\n"
     "  -h          print this help\n"
     "Signals: HUP reload, TERM stop now, QUIT stop gracefully, USR1 reopen logs,\n"
-    "TTIN and TTOU one worker more or less.  See preforkd(8), preforkctl(8),\n"
+    "USR2 upgrade, TTIN and TTOU one worker more or less.  See preforkd(8), preforkctl(8),\n"
     "preforkd.conf(5).\n";
 
 struct command_line {
