@@ -71,7 +71,9 @@ static void
 become_program(const struct child_program *p, pid_t parent, volatile int *error)
 {
 	if (setsid() < 0 || dup2(p->in, 0) < 0 || dup2(p->out, 1) < 0 || dup2(p->err, 2) < 0 ||
-	    close_range(3, ~0U, 0) < 0 || prctl(PR_SET_PDEATHSIG, p->death_signal) < 0) {
+	    close_range(3, ~0U, 0) < 0 || (p->directory && chdir(p->directory) < 0) ||
+	    (p->settle && p->settle(p->arg) < 0) ||
+	    prctl(PR_SET_PDEATHSIG, p->death_signal) < 0) { /* a change of uid clears it */
 		*error = errno;
 		_exit(127);
 	}

@@ -31,6 +31,11 @@ struct child_program {
 	const char *path; /* of the program; no search */
 	char *const *argv, *const *envp;
 	int in, out, err;
+	const char *directory; /* NULL: this process's */
+	/* What else is to be done before execve(2), or NULL: 0, or -1 with errno.  Only system
+	 * calls. */
+	int (*settle)(const void *arg);
+	const void *arg;
 	const sigset_t *mask; /* the signals it starts with blocked */
 	int death_signal;     /* it gets when this process dies, see prctl(2) */
 };

@@ -412,7 +412,7 @@ def test_stderr_is_logged_line_by_line_with_the_pid():
             as daemon:
         pid = int(daemon.ask('p'))
         for line in 'one', 'two words', 'no newline':
-            daemon.wait_log(rf'notice: pool p: pid {pid}: {line}$')
+            daemon.wait_log(rf'notice: pool p: 127.0.0.1:\d+ pid {pid}: {line}$')
 
 
 def test_control_bytes_in_stderr_are_escaped():
