@@ -5,7 +5,6 @@
 #include "service.h"
 
 #include "address.h"
-#include "http_chunk.h"
 #include "http_prepare.h"
 #include "http_request.h"
 
@@ -16,11 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DISCARD_BYTES    65536  /* of a body that nobody wants: more is not waited for */
-#define FIELD_BYTES_MAX  262144 /* of all fields together, whatever the limits are */
-#define CHUNK_LINE_BYTES 4096
-#define LOG_LINE_BYTES   32768
-#define REFUSAL_LOG_MS   1000
+#define FIELD_BYTES_MAX 262144 /* of all fields together, whatever the limits are */
+#define BODY_BYTES      16384  /* room behind the largest head */
+#define LOG_LINE_BYTES  32768
+#define REFUSAL_LOG_MS  1000
 
 /*
  * How long a client may take to close after us: when something of it was not read; when
@@ -41,6 +39,7 @@ static struct {
 	struct http_field *fields;
 	struct http_conn conn;
 	struct http_head head;
+	struct http_body body;
 	struct http_request request;
 	char client[ADDRESS_TEXT_BYTES], local[ADDRESS_TEXT_BYTES];
 	unsigned port;
@@ -71,7 +70,7 @@ http_start(const struct service_setup *setup, char **err)
 	    util_max(conf->limit_request_field_size + 2,
 		     util_min(conf->limit_request_fields * (conf->limit_request_field_size + 2),
 			      FIELD_BYTES_MAX));
-	self.conn.size = self.limits.request_line + (size_t)fields + 64;
+	self.conn.size = self.limits.request_line + (size_t)fields + BODY_BYTES;
 	/* Not of the heap: pages that are never touched cost nothing. */
 	self.conn.buf = mmap(NULL, self.conn.size, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -81,58 +80,14 @@ http_start(const struct service_setup *setup, char **err)
 	return http_sites_open(&self.prepared->sites, err);
 }
 
-/* What a client asks for that will be refused or is of no use here. */
-static bool
-drop_body(void)
-{
-	struct http_conn *c = &self.conn;
-	int64_t began = util_now_ms();
-	int64_t left = self.head.content_length, total = 0;
-	struct http_chunk chunk;
-
-	http_chunk_init(&chunk, CHUNK_LINE_BYTES, CHUNK_LINE_BYTES);
-	while (self.head.framing == HTTP_CHUNKED || left > 0) {
-		struct http_text data = { NULL, 0 };
-		size_t used = c->len - c->at;
-		enum http_parse result = HTTP_MORE;
-
-		if (self.head.framing == HTTP_CHUNKED)
-			result = http_chunk_feed(&chunk, c->buf + c->at, used, &used, &data);
-		else
-			used = (size_t)util_min((int64_t)used, left);
-		c->at += used;
-		left -= self.head.framing == HTTP_CHUNKED ? 0 : (int64_t)used;
-		total += (int64_t)used;
-		if (result != HTTP_MORE)
-			return result == HTTP_DONE;
-		if (total > DISCARD_BYTES)
-			return false;
-		if (used == 0 &&
-		    http_conn_fill(c, began + self.conf->body_timeout +
-					  total * 1000 / self.conf->body_min_rate) <= 0)
-			return false;
-	}
-	return true;
-}
-
-static bool
-has_body(void)
-{
-	return self.head.framing == HTTP_CHUNKED || self.head.content_length > 0;
-}
-
 /* May the connection go on, as far as can be known before the answer? */
 static bool
 may_keep(int64_t requests)
 {
 	/* What follows a CONNECT that was refused need not be HTTP. */
-	if (!self.head.keep_alive || self.head.method == HTTP_CONNECT ||
-	    requests >= self.conf->keepalive_requests || self.conf->keepalive_timeout == 0 ||
-	    *self.setup->leaving || scoreboard_is_crowded(self.setup->scoreboard))
-		return false;
-	/* Who waits for 100 and gets the answer instead may send its body, or not. */
-	return !has_body() ||
-	       (!self.head.expect_continue && self.head.content_length <= DISCARD_BYTES);
+	return self.head.keep_alive && self.head.method != HTTP_CONNECT &&
+	       requests < self.conf->keepalive_requests && self.conf->keepalive_timeout > 0 &&
+	       !*self.setup->leaving && !scoreboard_is_crowded(self.setup->scoreboard);
 }
 
 static int64_t
@@ -223,7 +178,7 @@ read_head(const char **why)
 	/* The parser's slices must stay where they are. */
 	memmove(c->buf, c->buf + c->at, c->len - c->at);
 	c->len -= c->at;
-	c->at = 0;
+	c->at = c->kept = 0;
 	self.begun = false;
 	if (http_conn_has_request(c))
 		begin_request();
@@ -236,7 +191,7 @@ read_head(const char **why)
 			result = http_head_parse(&self.head, c->buf, c->len, &self.limits, &scanned,
 						 &used, &status, why);
 		if (result == HTTP_DONE)
-			c->at = used;
+			c->at = c->kept = used;
 		if (result != HTTP_MORE)
 			return status;
 		n = http_conn_fill(c, deadline);
@@ -304,11 +259,14 @@ serve_request(const struct conn *conn, int64_t requests)
 	*r = (struct http_request){
 		.conn = &self.conn,
 		.head = &self.head,
+		.input = &self.body,
 		.mime = self.prepared->mime,
 		.peer = conn->peer,
 		.site = &self.prepared->sites.at[0],
 		.now = time(NULL),
 	};
+	http_body_init(&self.body, &self.conn, status == 0 ? &self.head : NULL,
+		       self.conf->body_timeout, self.conf->body_min_rate);
 	if (status != 0) {
 		refuse(status, why);
 	} else if (self.head.content_length > self.conf->limit_request_body) {
@@ -322,10 +280,10 @@ serve_request(const struct conn *conn, int64_t requests)
 		write_log(began_us, requests);
 	if (r->broken)
 		return false;
-	if (r->keep_alive && (!has_body() || drop_body()))
+	if (r->keep_alive && http_body_drop(&self.body))
 		return true;
 	scoreboard_set(self.setup->slot, ACTIVITY_CLOSING);
-	if (status != 0 || has_body() || self.conn.at < self.conn.len)
+	if (status != 0 || !self.body.ended || self.conn.at < self.conn.len)
 		linger(LINGER_MS, LINGER_CROWDED_MS);
 	else if (self.head.keep_alive)
 		linger(LINGER_IDLE_MS, 0);
@@ -340,7 +298,7 @@ http_serve(struct conn *conn)
 	self.conn.leaving = self.setup->leaving;
 	self.conn.send_timeout = self.conf->send_timeout;
 	self.conn.nonblocking = false;
-	self.conn.at = self.conn.len = 0;
+	self.conn.at = self.conn.len = self.conn.kept = 0;
 	self.conn.in = self.conn.out = 0;
 	note_addresses(conn);
 	scoreboard_set(self.setup->slot, ACTIVITY_READING);

@@ -13,6 +13,7 @@ write_head(struct http_request *r, struct http_reply *reply)
 {
 	size_t len;
 
+	r->keep_alive = r->keep_alive && http_body_is_droppable(r->input);
 	reply->keep_alive = r->keep_alive;
 	reply->minor = r->head->minor;
 	reply->extra = r->site ? r->site->fields : NULL;

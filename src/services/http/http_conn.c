@@ -16,6 +16,7 @@
 #define IDLE_MS      5
 #define LINGER_BYTES (1 << 20)
 #define SENDFILE_MAX (1 << 30)
+#define FILL_BYTES   65536 /* at once: what was never touched costs no memory */
 
 /* poll(2) for one event; 1, 0 at the deadline, -1. */
 static int
@@ -36,12 +37,12 @@ static void
 make_room(struct http_conn *c)
 {
 	if (c->at == c->len)
-		c->at = c->len = 0;
-	if (c->len < c->size || c->at == 0)
+		c->at = c->len = c->kept;
+	if (c->len < c->size || c->at == c->kept)
 		return;
-	memmove(c->buf, c->buf + c->at, c->len - c->at);
-	c->len -= c->at;
-	c->at = 0;
+	memmove(c->buf + c->kept, c->buf + c->at, c->len - c->at);
+	c->len -= c->at - c->kept;
+	c->at = c->kept;
 }
 
 int
@@ -53,7 +54,8 @@ http_conn_fill(struct http_conn *c, int64_t deadline_ms)
 		return -1;
 	}
 	for (;;) {
-		ssize_t n = recv(c->fd, c->buf + c->len, c->size - c->len, MSG_DONTWAIT);
+		size_t room = (size_t)util_min((int64_t)(c->size - c->len), FILL_BYTES);
+		ssize_t n = recv(c->fd, c->buf + c->len, room, MSG_DONTWAIT);
 
 		if (n > 0) {
 			c->len += (size_t)n;

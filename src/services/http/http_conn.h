@@ -18,6 +18,7 @@ struct http_conn {
 	int give_fd; /* see struct service_setup */
 	char *buf;   /* size bytes; at to len have come and are not used yet */
 	size_t size, at, len;
+	size_t kept;          /* bytes at the beginning that must stay where they are */
 	int64_t send_timeout; /* without progress, in milliseconds */
 	bool nonblocking;     /* the socket is */
 	uint64_t in, out;     /* bytes, over the connection */

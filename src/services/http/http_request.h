@@ -5,6 +5,7 @@
 #ifndef PREFORKD_SERVICES_HTTP_REQUEST_H
 #define PREFORKD_SERVICES_HTTP_REQUEST_H
 
+#include "http_body.h"
 #include "http_conn.h"
 #include "http_head.h"
 #include "http_mime.h"
@@ -16,6 +17,7 @@
 struct http_request {
 	struct http_conn *conn;
 	const struct http_head *head;
+	struct http_body *input; /* the request's own body */
 	const struct http_mime *mime;
 	const struct sockaddr *peer;
 	const struct http_site *site;
