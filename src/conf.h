@@ -60,6 +60,19 @@ struct conf_where {
 
 #define CONF_SECTION_OPTIONS 48 /* no section has more */
 
+enum conf_rlimit {
+	CONF_RLIMIT_AS,
+	CONF_RLIMIT_CORE,
+	CONF_RLIMIT_CPU,
+	CONF_RLIMIT_DATA,
+	CONF_RLIMIT_FSIZE,
+	CONF_RLIMIT_MEMLOCK,
+	CONF_RLIMIT_NOFILE,
+	CONF_RLIMIT_NPROC,
+	CONF_RLIMIT_STACK,
+	CONF_RLIMITS
+};
+
 /* What is served for a host: the http section itself is the default site. */
 struct conf_site {
 	char *server_name;
@@ -68,6 +81,7 @@ struct conf_site {
 	char **index;
 	int64_t directory_listing, follow_symlinks, dotfiles;
 	char **precompressed, **header;
+	char *server_admin;
 };
 
 struct conf_http {
@@ -77,10 +91,21 @@ struct conf_http {
 	int64_t header_timeout, body_timeout, body_min_rate, send_timeout;
 	int64_t limit_request_line, limit_request_fields, limit_request_field_size;
 	int64_t limit_request_body;
+	char *spool_dir;
 };
 
 struct conf_alias {
 	char *path;
+};
+
+struct conf_cgi {
+	char *path, *script; /* one of them */
+	int64_t timeout, max_time, limit;
+	char **environment, **pass_environment;
+	int64_t pass_authorization, keep_running;
+	char *user, *group;
+	int64_t umask, nice;
+	int64_t rlimit[CONF_RLIMITS];
 };
 
 struct conf_redirect {
@@ -117,19 +142,6 @@ struct conf_service_exec {
 
 struct conf_service_stream {
 	int64_t idle_timeout;
-};
-
-enum conf_rlimit {
-	CONF_RLIMIT_AS,
-	CONF_RLIMIT_CORE,
-	CONF_RLIMIT_CPU,
-	CONF_RLIMIT_DATA,
-	CONF_RLIMIT_FSIZE,
-	CONF_RLIMIT_MEMLOCK,
-	CONF_RLIMIT_NOFILE,
-	CONF_RLIMIT_NPROC,
-	CONF_RLIMIT_STACK,
-	CONF_RLIMITS
 };
 
 struct conf_pool {
@@ -210,7 +222,7 @@ extern const struct conf_section conf_service_sections[CONF_SERVICES];
 extern const char *const conf_service_names[], *const conf_log_levels[];
 extern const struct conf_section *const conf_all_sections[]; /* NULL behind the last */
 extern const struct conf_section conf_site_section, conf_alias_section, conf_redirect_section,
-    conf_location_section, conf_error_document_section;
+    conf_location_section, conf_error_document_section, conf_cgi_section;
 extern const char *const conf_rlimit_names[CONF_RLIMITS];
 
 /* The syslog.h level that log_level stands for. */

@@ -54,6 +54,8 @@ inherit_site(struct conf_site *site, const struct conf_site *outer)
 	inherit_list(&site->index, outer->index);
 	inherit_list(&site->precompressed, outer->precompressed);
 	inherit_list(&site->header, outer->header);
+	if (!site->server_admin && outer->server_admin)
+		site->server_admin = util_strdup(outer->server_admin);
 }
 
 static int
@@ -167,6 +169,19 @@ check_error_document(const struct conf_block *block, char **err)
 }
 
 static int
+check_cgi(const struct conf_block *block, char **err)
+{
+	const struct conf_cgi *cgi = block->values;
+
+	if (!cgi->path && !cgi->script)
+		return fail(block, "path",
+			    "it needs a directory of scripts (path) or one program (script)", err);
+	if (cgi->path && cgi->script)
+		return fail(block, "script", "path and script contradict each other", err);
+	return 0;
+}
+
+static int
 check_inner(const struct conf_block *block, char **err)
 {
 	const struct conf_section *section = block->section;
@@ -175,6 +190,8 @@ check_inner(const struct conf_block *block, char **err)
 		return check_error_document(block, err);
 	if (check_prefix(block, err) < 0)
 		return -1;
+	if (section == &conf_cgi_section)
+		return check_cgi(block, err);
 	if (section == &conf_redirect_section)
 		return check_redirect(block, err);
 	if (section == &conf_location_section)

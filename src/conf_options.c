@@ -17,6 +17,20 @@ static const char *const symlink_choices[] = { "no", "owner", "yes", NULL };
 
 /* One option an entry, readable as a table. */
 /* clang-format off */
+#define RLIMIT(name, base, n)                                                            \
+	{ "rlimit_" name, CONF_RLIMIT, CONF_GENERATION, (base) + (n) * sizeof(int64_t), 0, \
+	  INT64_MAX / 2, NULL, NULL }
+#define RLIMITS(base)                                 \
+	RLIMIT("as", base, CONF_RLIMIT_AS),           \
+	RLIMIT("core", base, CONF_RLIMIT_CORE),       \
+	RLIMIT("cpu", base, CONF_RLIMIT_CPU),         \
+	RLIMIT("data", base, CONF_RLIMIT_DATA),       \
+	RLIMIT("fsize", base, CONF_RLIMIT_FSIZE),     \
+	RLIMIT("memlock", base, CONF_RLIMIT_MEMLOCK), \
+	RLIMIT("nofile", base, CONF_RLIMIT_NOFILE),   \
+	RLIMIT("nproc", base, CONF_RLIMIT_NPROC),     \
+	RLIMIT("stack", base, CONF_RLIMIT_STACK)
+
 #define GLOBAL(field) offsetof(struct conf, field)
 static const struct conf_option global_options[] = {
 	{ "user", CONF_STRING, CONF_LIVE, GLOBAL(user), NOTHING, PREFORKD_USER },
@@ -35,7 +49,6 @@ static const struct conf_option global_options[] = {
 };
 
 #define POOL(field)    offsetof(struct conf_pool, field)
-#define POOL_RLIMIT(n) (offsetof(struct conf_pool, rlimit) + (n) * sizeof(int64_t))
 static const struct conf_option pool_options[] = {
 	{ "service", CONF_CHOICE, CONF_GENERATION, POOL(service), 0, 0, conf_service_names, NULL },
 	{ "listen", CONF_STRING, CONF_GENERATION, POOL(listen), NOTHING, NULL },
@@ -78,21 +91,7 @@ static const struct conf_option pool_options[] = {
 	{ "directory", CONF_PATH, CONF_GENERATION, POOL(directory), NOTHING, "/" },
 	{ "umask", CONF_MODE, CONF_GENERATION, POOL(umask), 0, 0777, NULL, "022" },
 	{ "nice", CONF_INTEGER, CONF_GENERATION, POOL(nice), -20, 19, NULL, NULL },
-#define RLIMIT(name, n)                                                                         \
-	{                                                                                       \
-		"rlimit_" name, CONF_RLIMIT, CONF_GENERATION, POOL_RLIMIT(n), 0, INT64_MAX / 2, \
-		    NULL, NULL                                                                  \
-	}
-	RLIMIT("as", CONF_RLIMIT_AS),
-	RLIMIT("core", CONF_RLIMIT_CORE),
-	RLIMIT("cpu", CONF_RLIMIT_CPU),
-	RLIMIT("data", CONF_RLIMIT_DATA),
-	RLIMIT("fsize", CONF_RLIMIT_FSIZE),
-	RLIMIT("memlock", CONF_RLIMIT_MEMLOCK),
-	RLIMIT("nofile", CONF_RLIMIT_NOFILE),
-	RLIMIT("nproc", CONF_RLIMIT_NPROC),
-	RLIMIT("stack", CONF_RLIMIT_STACK),
-#undef RLIMIT
+	RLIMITS(POOL(rlimit)),
 	{ "environment", CONF_ENVIRONMENT, CONF_GENERATION, POOL(environment), NOTHING, NULL },
 	{ "pass_environment", CONF_NAMES, CONF_GENERATION, POOL(pass_environment), NOTHING, NULL },
 	{ "no_new_privs", CONF_BOOL, CONF_GENERATION, POOL(no_new_privs), NOTHING, "false" },
@@ -123,7 +122,8 @@ static const struct conf_option rot13_options[] = {
 	      symlink_choices,   NULL },                                                         \
 	    { "dotfiles", CONF_BOOL, CONF_GENERATION, SITE(dotfiles), NOTHING, NULL },           \
 	    { "precompressed", CONF_LIST, CONF_GENERATION, SITE(precompressed), NOTHING, NULL }, \
-	    { "header", CONF_LIST, CONF_GENERATION, SITE(header), NOTHING, NULL },
+	    { "header", CONF_LIST, CONF_GENERATION, SITE(header), NOTHING, NULL },               \
+	    { "server_admin", CONF_STRING, CONF_GENERATION, SITE(server_admin), NOTHING, NULL },
 
 static const struct conf_option site_options[] = {
 	SITE_OPTIONS
@@ -150,11 +150,30 @@ static const struct conf_option http_options[] = {
 	  64, 65536, NULL, "8190" },
 	{ "limit_request_body", CONF_SIZE, CONF_GENERATION, HTTP(limit_request_body), 0,
 	  INT64_MAX / 2, NULL, "64M" },
+	{ "spool_dir", CONF_PATH, CONF_GENERATION, HTTP(spool_dir), NOTHING, "/var/tmp" },
 };
 
 #define ALIAS(field) offsetof(struct conf_alias, field)
 static const struct conf_option alias_options[] = {
 	{ "path", CONF_PATH, CONF_GENERATION, ALIAS(path), NOTHING, NULL },
+};
+
+#define CGI(field) offsetof(struct conf_cgi, field)
+static const struct conf_option cgi_options[] = {
+	{ "path", CONF_PATH, CONF_GENERATION, CGI(path), NOTHING, NULL },
+	{ "script", CONF_PATH, CONF_GENERATION, CGI(script), NOTHING, NULL },
+	{ "timeout", CONF_TIME, CONF_GENERATION, CGI(timeout), 1, DAY, NULL, "60s" },
+	{ "max_time", CONF_TIME, CONF_GENERATION, CGI(max_time), 0, WEEK, NULL, "0s" },
+	{ "limit", CONF_COUNT, CONF_GENERATION, CGI(limit), 0, CONF_MAX_WORKERS, NULL, "0" },
+	{ "environment", CONF_ENVIRONMENT, CONF_GENERATION, CGI(environment), NOTHING, NULL },
+	{ "pass_environment", CONF_NAMES, CONF_GENERATION, CGI(pass_environment), NOTHING, NULL },
+	{ "pass_authorization", CONF_BOOL, CONF_GENERATION, CGI(pass_authorization), NOTHING, "false" },
+	{ "keep_running", CONF_BOOL, CONF_GENERATION, CGI(keep_running), NOTHING, "false" },
+	{ "user", CONF_STRING, CONF_GENERATION, CGI(user), NOTHING, NULL },
+	{ "group", CONF_STRING, CONF_GENERATION, CGI(group), NOTHING, NULL },
+	{ "umask", CONF_MODE, CONF_GENERATION, CGI(umask), 0, 0777, NULL, NULL },
+	{ "nice", CONF_INTEGER, CONF_GENERATION, CGI(nice), -20, 19, NULL, NULL },
+	RLIMITS(CGI(rlimit)),
 };
 
 #define REDIRECT(field) offsetof(struct conf_redirect, field)
@@ -185,6 +204,9 @@ const struct conf_section conf_pool_section = { SECTION("pool", pool_options), 0
 const struct conf_section conf_alias_section = { SECTION("alias", alias_options),
 						 sizeof(struct conf_alias),
 						 { NULL } };
+const struct conf_section conf_cgi_section = { SECTION("cgi", cgi_options),
+					       sizeof(struct conf_cgi),
+					       { NULL } };
 const struct conf_section conf_redirect_section = { SECTION("redirect", redirect_options),
 						    sizeof(struct conf_redirect),
 						    { NULL } };
@@ -199,7 +221,7 @@ const struct conf_section conf_error_document_section = {
 const struct conf_section conf_site_section = {
 	SECTION("site", site_options),
 	sizeof(struct conf_site),
-	{ &conf_alias_section, &conf_redirect_section, &conf_location_section,
+	{ &conf_alias_section, &conf_cgi_section, &conf_redirect_section, &conf_location_section,
 	  &conf_error_document_section, NULL },
 };
 
@@ -210,8 +232,8 @@ const struct conf_section conf_service_sections[CONF_SERVICES] = {
 	[CONF_SERVICE_HTTP] = {
 		SECTION("http", http_options),
 		sizeof(struct conf_http),
-		{ &conf_alias_section, &conf_redirect_section, &conf_location_section,
-		  &conf_error_document_section, &conf_site_section, NULL },
+		{ &conf_alias_section, &conf_cgi_section, &conf_redirect_section,
+		  &conf_location_section, &conf_error_document_section, &conf_site_section, NULL },
 	},
 };
 
@@ -226,6 +248,7 @@ const struct conf_section *const conf_all_sections[] = {
 	&conf_service_sections[CONF_SERVICE_HTTP],
 	&conf_site_section,
 	&conf_alias_section,
+	&conf_cgi_section,
 	&conf_redirect_section,
 	&conf_location_section,
 	&conf_error_document_section,

@@ -31,6 +31,7 @@ spawn(struct pool *pool, struct generation *gen, size_t slot)
 		.scoreboard = pool->scoreboard,
 		.slot = slot,
 		.give_fd = pool->give_fd,
+		.places_fd = pool->places_fd,
 		.control_fd = master.control_fds[1],
 		.master = getpid(),
 	};

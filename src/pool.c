@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define RECOUNT_MS 50
@@ -26,7 +27,8 @@ pool_new(const char *name, const struct pool_ops *ops)
 	pool->ops = ops;
 	pool->scoreboard = scoreboard_new(CONF_MAX_WORKERS);
 	pool->give_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
-	if (!pool->scoreboard || pool->give_fd < 0) {
+	pool->places_fd = memfd_create("places", MFD_CLOEXEC);
+	if (!pool->scoreboard || pool->give_fd < 0 || pool->places_fd < 0) {
 		log_error("pool %s: cannot make its scoreboard: %s", name, strerror(errno));
 		scoreboard_free(pool->scoreboard, CONF_MAX_WORKERS);
 		free(pool->title);
@@ -61,6 +63,7 @@ pool_free(struct pool *pool)
 	free(pool->last_failure);
 	free(pool->trial_error);
 	close(pool->give_fd);
+	close(pool->places_fd);
 	free(pool->slots);
 	free(pool->title);
 	free(pool->name);

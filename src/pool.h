@@ -65,6 +65,7 @@ struct pool {
 	void *owner; /* the master's own record of it */
 	struct scoreboard *scoreboard;
 	bool giving_way; /* there may be something in give_fd */
+	int places_fd;   /* no bytes, only locks: see http_places.h */
 	int give_fd;     /* eventfd(2) as a semaphore: kept connections that must give way */
 	struct slot *slots;
 	size_t nslots, capacity; /* nslots: as many were ever used at once */

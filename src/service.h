@@ -36,6 +36,7 @@ struct service_setup {
 	 * says that the worker leaves, as *leaving does.
 	 */
 	int give_fd;
+	int places_fd; /* for services that count: a file whose bytes the pool's workers lock */
 	const volatile sig_atomic_t *leaving;
 	void (*next_request)(void); /* another one in the same connection has begun */
 };
@@ -45,6 +46,7 @@ struct service_setup {
 struct service {
 	const char *refusal;    /* what a connection gets that waited too long; NULL: its end */
 	bool keeps_connections; /* wants give_fd */
+	bool counts;            /* wants places_fd */
 	/* In the master.  -1 with *err as "FILE:LINE: text". */
 	int (*prepare)(const struct conf_pool *conf, const struct identity *id, void **prepared,
 		       char **err);

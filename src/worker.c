@@ -1,6 +1,7 @@
 #include "worker.h"
 
 #include "child.h"
+#include "rlimits.h"
 #include "title.h"
 #include "worker_accept.h"
 #include "worker_check.h"
@@ -18,7 +19,7 @@
  * The descriptors of a worker: 0 and 1 are /dev/null, 2 is stderr, and these.  The log
  * follows if it is not stderr, then the gate of a trial, then those of the service.
  */
-enum { NULL_FD = 0, LISTEN_FD = 3, CONTROL_FD, CHANNEL_FD, FIXED_FDS = 3 };
+enum { NULL_FD = 0, LISTEN_FD = 3, CONTROL_FD, CHANNEL_FD, FIXED_FDS = 3, OTHER_FDS = 4 };
 
 #define REFUSED_READS 16
 #define START_LOG_MS  1000
@@ -28,7 +29,7 @@ static struct {
 	const struct service *service;
 	int gate;
 	struct service_setup setup;
-	int give_fd; /* -1: the service keeps no connections */
+	int give_fd, places_fd; /* -1: the service does not want it */
 	volatile sig_atomic_t serving, leaving;
 } self;
 
@@ -149,14 +150,16 @@ static int
 keep_descriptors(void)
 {
 	int log = log_fd() != STDERR_FILENO ? log_fd() : -1;
-	int fds[FIXED_FDS + 3 + SERVICE_DESCRIPTORS] = { self.worker->gen->listener->fd,
-							 self.worker->control_fd,
-							 log_channel_fd() };
-	int *places[3 + SERVICE_DESCRIPTORS] = { &log, &self.gate, &self.give_fd };
-	size_t n = FIXED_FDS, nplaces = 3;
+	int fds[FIXED_FDS + OTHER_FDS + SERVICE_DESCRIPTORS] = { self.worker->gen->listener->fd,
+								 self.worker->control_fd,
+								 log_channel_fd() };
+	int *places[OTHER_FDS + SERVICE_DESCRIPTORS] = { &log, &self.gate, &self.give_fd,
+							 &self.places_fd };
+	size_t n = FIXED_FDS, nplaces = OTHER_FDS;
 
 	self.gate = self.worker->gen->gate;
 	self.give_fd = self.service->keeps_connections ? self.worker->give_fd : -1;
+	self.places_fd = self.service->counts ? self.worker->places_fd : -1;
 	if (self.service->descriptors)
 		nplaces += self.service->descriptors(self.worker->gen->prepared, places + nplaces);
 	for (size_t i = 0; i < nplaces; i++)
@@ -196,23 +199,7 @@ set_nice(void)
 static int
 set_rlimits(void)
 {
-	static const int resources[CONF_RLIMITS] = {
-		[CONF_RLIMIT_AS] = RLIMIT_AS,         [CONF_RLIMIT_CORE] = RLIMIT_CORE,
-		[CONF_RLIMIT_CPU] = RLIMIT_CPU,       [CONF_RLIMIT_DATA] = RLIMIT_DATA,
-		[CONF_RLIMIT_FSIZE] = RLIMIT_FSIZE,   [CONF_RLIMIT_MEMLOCK] = RLIMIT_MEMLOCK,
-		[CONF_RLIMIT_NOFILE] = RLIMIT_NOFILE, [CONF_RLIMIT_NPROC] = RLIMIT_NPROC,
-		[CONF_RLIMIT_STACK] = RLIMIT_STACK,
-	};
-
-	for (size_t i = 0; i < CONF_RLIMITS; i++) {
-		int64_t value = self.worker->gen->conf->rlimit[i];
-		rlim_t limit = value == CONF_UNLIMITED ? RLIM_INFINITY : (rlim_t)value;
-		struct rlimit rl = { limit, limit };
-
-		if (value != CONF_UNSET && setrlimit((unsigned)resources[i], &rl) < 0)
-			return -1;
-	}
-	return 0;
+	return rlimits_apply(self.worker->gen->conf->rlimit);
 }
 
 /* While /proc and our rights are there. */
@@ -309,6 +296,7 @@ start_service(void)
 		.scoreboard = self.worker->scoreboard,
 		.slot = &self.worker->scoreboard->slots[self.worker->slot],
 		.give_fd = self.give_fd,
+		.places_fd = self.places_fd,
 		.leaving = &self.leaving,
 		.next_request = next_request,
 	};

@@ -38,6 +38,19 @@ set_pair(char ***list, const char *name, const char *value)
 	free(assignment);
 }
 
+void
+exec_env_extend(char ***list, char *const *pass, char *const *assignments)
+{
+	for (size_t i = 0; pass && pass[i]; i++) {
+		const char *value = getenv(pass[i]);
+
+		if (value)
+			set_pair(list, pass[i], value);
+	}
+	for (size_t i = 0; assignments && assignments[i]; i++)
+		set(list, assignments[i]);
+}
+
 char **
 exec_env_fixed(const struct conf_pool *conf, const struct identity *id)
 {
@@ -50,14 +63,7 @@ exec_env_fixed(const struct conf_pool *conf, const struct identity *id)
 	set_pair(&list, "USER", id->user);
 	set_pair(&list, "LOGNAME", id->user);
 	set_pair(&list, "SHELL", id->shell);
-	for (size_t i = 0; conf->pass_environment && conf->pass_environment[i]; i++) {
-		const char *value = getenv(conf->pass_environment[i]);
-
-		if (value)
-			set_pair(&list, conf->pass_environment[i], value);
-	}
-	for (size_t i = 0; conf->environment && conf->environment[i]; i++)
-		set(&list, conf->environment[i]);
+	exec_env_extend(&list, conf->pass_environment, conf->environment);
 	return list;
 }
 

@@ -13,6 +13,9 @@
 /* PATH HOME USER LOGNAME SHELL, then pass_environment, then environment; later ones win. */
 char **exec_env_fixed(const struct conf_pool *conf, const struct identity *id);
 
+/* The same for more of both lists; NULL: none. */
+void exec_env_extend(char ***list, char *const *pass, char *const *assignments);
+
 /* Refuses an environment that names what each connection sets.  -1 with *err. */
 int exec_env_check(const struct conf_pool *conf, char **err);
 

@@ -2,11 +2,10 @@
  * http: files for HTTP/1.1 and 1.0.  Here is the course of a connection: read a head,
  * answer, log, wait for the next one.
  */
-#include "service.h"
-
 #include "address.h"
 #include "http_prepare.h"
 #include "http_request.h"
+#include "program.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -77,6 +76,8 @@ http_start(const struct service_setup *setup, char **err)
 	if (self.conn.buf == MAP_FAILED)
 		return util_fail(err, "mmap: %s", strerror(errno));
 	self.pid = getpid();
+	if (self.prepared->sites.has_cgi && program_prepare(setup, err) < 0)
+		return -1;
 	return http_sites_open(&self.prepared->sites, err);
 }
 
@@ -262,6 +263,10 @@ serve_request(const struct conn *conn, int64_t requests)
 		.input = &self.body,
 		.mime = self.prepared->mime,
 		.peer = conn->peer,
+		.peer_len = conn->peer_len,
+		.pool = self.setup->pool,
+		.conf = self.conf,
+		.places_fd = self.setup->places_fd,
 		.site = &self.prepared->sites.at[0],
 		.now = time(NULL),
 	};
@@ -297,7 +302,7 @@ http_serve(struct conn *conn)
 	self.conn.give_fd = self.setup->give_fd;
 	self.conn.leaving = self.setup->leaving;
 	self.conn.send_timeout = self.conf->send_timeout;
-	self.conn.nonblocking = false;
+	self.conn.nonblocking = self.conn.nodelay = false;
 	self.conn.at = self.conn.len = self.conn.kept = 0;
 	self.conn.in = self.conn.out = 0;
 	note_addresses(conn);
@@ -319,6 +324,7 @@ const struct service service_http = {
 	.refusal = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
 		   "Content-Length: 0\r\nConnection: close\r\n\r\n",
 	.keeps_connections = true,
+	.counts = true,
 	.prepare = http_prepare_new,
 	.release = http_prepare_free,
 	.open = http_prepare_open,
@@ -326,4 +332,5 @@ const struct service service_http = {
 	.descriptors = http_prepare_descriptors,
 	.start = http_start,
 	.serve = http_serve,
+	.terminate = program_terminate,
 };

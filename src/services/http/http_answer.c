@@ -8,8 +8,8 @@
 
 static char head_bytes[HTTP_REPLY_HEAD_BYTES];
 
-static size_t
-write_head(struct http_request *r, struct http_reply *reply)
+size_t
+http_answer_make(struct http_request *r, struct http_reply *reply)
 {
 	size_t len;
 
@@ -28,7 +28,7 @@ write_head(struct http_request *r, struct http_reply *reply)
 bool
 http_answer_head(struct http_request *r, struct http_reply *reply, bool more)
 {
-	size_t len = write_head(r, reply);
+	size_t len = http_answer_make(r, reply);
 
 	if (len > 0 && !http_conn_send(r->conn, head_bytes, len, more))
 		r->broken = true;
@@ -41,7 +41,7 @@ http_answer_body(struct http_request *r, struct http_reply *reply, const char *b
 	size_t head;
 
 	reply->length = (int64_t)len;
-	head = write_head(r, reply);
+	head = http_answer_make(r, reply);
 	if (head == 0)
 		return;
 	if (r->head->method == HTTP_HEAD)

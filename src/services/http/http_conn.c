@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -138,6 +140,18 @@ waiting_bytes(const struct http_conn *c)
 	return ioctl(c->fd, SIOCOUTQ, &n) == 0 ? n : 0;
 }
 
+bool
+http_conn_is_stuck(const struct http_conn *c, int *left, int64_t *since_ms)
+{
+	int64_t now = util_now_ms();
+	int still = waiting_bytes(c);
+
+	if (still < *left)
+		*since_ms = now;
+	*left = still;
+	return now - *since_ms >= c->send_timeout;
+}
+
 /*
  * Waits until there is room for more.  A socket says so only when a third of its buffer
  * is free, so whether a slow client takes anything at all is seen by what is left.
@@ -145,22 +159,13 @@ waiting_bytes(const struct http_conn *c)
 static bool
 may_send(const struct http_conn *c)
 {
-	int64_t now = util_now_ms(), give_up_at = now + c->send_timeout;
-	int64_t step = util_max(c->send_timeout / 8, 1);
-	int left = waiting_bytes(c);
+	int64_t since = util_now_ms();
+	int left = waiting_bytes(c), n;
 
-	while (now < give_up_at) {
-		int n = wait_for(c->fd, POLLOUT, util_min(give_up_at, now + step)), still;
-
-		if (n != 0)
-			return n == 1;
-		now = util_now_ms();
-		still = waiting_bytes(c);
-		if (still < left)
-			give_up_at = now + c->send_timeout;
-		left = still;
-	}
-	return false;
+	do
+		n = wait_for(c->fd, POLLOUT, util_now_ms() + util_max(c->send_timeout / 8, 1));
+	while (n == 0 && !http_conn_is_stuck(c, &left, &since));
+	return n == 1;
 }
 
 bool
@@ -203,6 +208,39 @@ http_conn_send_pair(struct http_conn *c, const char *a, size_t a_len, const char
 		return http_conn_send(c, a + sent, a_len - sent, b_len > 0) &&
 		       http_conn_send(c, b, b_len, false);
 	return http_conn_send(c, b + (sent - a_len), b_len - (sent - a_len), false);
+}
+
+bool
+http_conn_push(struct http_conn *c, struct http_text data[2])
+{
+	struct iovec iov[2];
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t n;
+
+	for (int i = 0; i < 2; i++)
+		iov[i] = (struct iovec){ (void *)(uintptr_t)data[i].at, data[i].len };
+	n = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	c->out += (uint64_t)n;
+	for (int i = 0; i < 2; i++) {
+		size_t taken = util_min(n, (int64_t)data[i].len);
+
+		data[i].at += taken;
+		data[i].len -= taken;
+		n -= (ssize_t)taken;
+	}
+	return true;
+}
+
+void
+http_conn_stream(struct http_conn *c)
+{
+	int on = 1;
+
+	if (!c->nodelay)
+		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	c->nodelay = true;
 }
 
 /* sendfile(2) has no flags: the socket itself must not block. */

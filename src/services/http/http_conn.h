@@ -6,6 +6,7 @@
 #ifndef PREFORKD_SERVICES_HTTP_CONN_H
 #define PREFORKD_SERVICES_HTTP_CONN_H
 
+#include "http_text.h"
 #include "util.h"
 
 #include <signal.h>
@@ -21,6 +22,7 @@ struct http_conn {
 	size_t kept;          /* bytes at the beginning that must stay where they are */
 	int64_t send_timeout; /* without progress, in milliseconds */
 	bool nonblocking;     /* the socket is */
+	bool nodelay;         /* the same: it sends small pieces at once */
 	uint64_t in, out;     /* bytes, over the connection */
 };
 
@@ -51,6 +53,19 @@ bool http_conn_send_pair(struct http_conn *c, const char *a, size_t a_len, const
 
 /* So many bytes of the file from there, or false, also when the file has become shorter. */
 bool http_conn_send_file(struct http_conn *c, int fd, int64_t from, int64_t len);
+
+/* What can be sent now of both, which become the rest; false: the client is not there. */
+bool http_conn_push(struct http_conn *c, struct http_text data[2]);
+
+/*
+ * For who waits until the client takes more: true once it has taken nothing for
+ * send_timeout.  To be asked now and then, each time with what was left before; since_ms
+ * is when it last took something.
+ */
+bool http_conn_is_stuck(const struct http_conn *c, int *left, int64_t *since_ms);
+
+/* From now on small pieces go out at once. */
+void http_conn_stream(struct http_conn *c);
 
 /*
  * The end, in a way that the client sees the last answer: what still comes is read and

@@ -82,7 +82,8 @@ send_file(struct http_request *r, int fd, const struct stat *st, const char *nam
 	struct http_entity entity;
 	struct http_reply reply = { .type = http_mime_type(r->mime, name),
 				    .coding = coding,
-				    .vary = r->site->conf->precompressed && r->site->conf->precompressed[0],
+				    .vary = r->site->conf->precompressed &&
+					    r->site->conf->precompressed[0],
 				    .entity = &entity };
 	int status;
 

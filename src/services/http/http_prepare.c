@@ -1,5 +1,7 @@
 #include "http_prepare.h"
 
+#include "http_exposure.h"
+
 #include <stdlib.h>
 
 void
@@ -48,7 +50,8 @@ http_prepare_new(const struct conf_pool *conf, const struct identity *id, void *
 
 	p->pool = conf;
 	p->conf = conf->http->values;
-	if (http_sites_prepare(&p->sites, conf, id, err) < 0 || prepare_mime(p, err) < 0 ||
+	if (http_sites_prepare(&p->sites, conf, id, err) < 0 ||
+	    http_exposure_check(&p->sites, conf, err) < 0 || prepare_mime(p, err) < 0 ||
 	    prepare_log(p, err) < 0) {
 		http_prepare_free(p);
 		return -1;

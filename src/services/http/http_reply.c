@@ -39,7 +39,9 @@ http_reply_reason(int status)
 		{ 431, "Request Header Fields Too Large" },
 		{ 500, "Internal Server Error" },
 		{ 501, "Not Implemented" },
+		{ 502, "Bad Gateway" },
 		{ 503, "Service Unavailable" },
+		{ 504, "Gateway Timeout" },
 		{ 505, "HTTP Version Not Supported" },
 	};
 
@@ -123,7 +125,10 @@ http_reply_head(const struct http_reply *r, char *buf, size_t size)
 {
 	struct writer w = { buf, buf + size, false };
 
-	add(&w, "HTTP/1.1 %d %s\r\n", r->status, http_reply_reason(r->status));
+	if (r->reason.len > 0)
+		add(&w, "HTTP/1.1 %d %.*s\r\n", r->status, (int)r->reason.len, r->reason.at);
+	else
+		add(&w, "HTTP/1.1 %d %s\r\n", r->status, http_reply_reason(r->status));
 	add_text(&w, "Date: ", date_now());
 	add_text(&w, "Server: ", "preforkd");
 	if (r->entity)
@@ -134,6 +139,8 @@ http_reply_head(const struct http_reply *r, char *buf, size_t size)
 		add_text(&w, "Content-Encoding: ", r->coding);
 	if (r->length >= 0)
 		add(&w, "Content-Length: %" PRId64 "\r\n", r->length);
+	if (r->chunked)
+		add_text(&w, "Transfer-Encoding: ", "chunked");
 	if (r->vary)
 		add_text(&w, "Vary: ", "Accept-Encoding");
 	if (r->location)

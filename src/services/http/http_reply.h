@@ -5,6 +5,7 @@
 #define PREFORKD_SERVICES_HTTP_REPLY_H
 
 #include "http_entity.h"
+#include "http_text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 
 struct http_reply {
 	int status;
+	struct http_text reason;          /* its words; len 0: the usual ones */
 	const char *type;                 /* Content-Type; NULL: none */
 	const char *coding;               /* Content-Encoding; NULL: none */
 	int64_t length;                   /* Content-Length; -1: none is sent */
@@ -21,6 +23,7 @@ struct http_reply {
 	const char *location;             /* encoded */
 	const char *fields;               /* more of them, each with its CRLF; or NULL */
 	const char *extra;                /* the same, of the site */
+	bool chunked;                     /* Transfer-Encoding: chunked */
 	bool vary;                        /* Vary: Accept-Encoding */
 	bool keep_alive;
 	int minor; /* of the request's version */

@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FAULT_LOG_MS 10000
-#define ALLOW        "Allow: GET, HEAD, OPTIONS\r\n"
+#define FAULT_LOG_MS  10000
+#define REDIRECTS_MAX 5 /* by scripts, for one request */
+#define ALLOW         "Allow: GET, HEAD, OPTIONS\r\n"
 
 static void
 serve_redirect(struct http_request *r, const struct http_redirect *redirect)
@@ -60,7 +61,8 @@ static int
 serve_path(struct http_request *r)
 {
 	const struct http_redirect *redirect = http_site_redirect(r->site, &r->target);
-	const struct http_alias *alias;
+	const struct http_cgi *cgi = http_site_cgi(r->site, &r->target);
+	const struct http_alias *alias = http_site_alias(r->site, &r->target);
 	const char *path = r->target.path + 1;
 	int root = r->site->root;
 
@@ -68,9 +70,12 @@ serve_path(struct http_request *r)
 		serve_redirect(r, redirect);
 		return 0;
 	}
+	if (cgi && (!alias || cgi->prefix.len >= alias->prefix.len))
+		return http_cgi_serve(r, cgi);
+	if (r->head->method == HTTP_UNKNOWN)
+		return 501;
 	if (!r->site->conf->dotfiles && http_target_is_hidden(&r->target))
 		return 404;
-	alias = http_site_alias(r->site, &r->target);
 	if (alias) {
 		root = alias->root;
 		path = r->target.path + alias->prefix.len;
@@ -88,16 +93,39 @@ serve_path(struct http_request *r)
 	}
 }
 
+/* 0: it is answered; or a status, or HTTP_CGI_REDIRECTS. */
+static int
+serve_target(struct http_request *r, char *challenge, size_t size)
+{
+	int status = http_target_parse(r->head->origin, &r->target);
+
+	if (status == 0)
+		status = check_location(r, challenge, size);
+	return status == 0 ? serve_path(r) : status;
+}
+
+/* The same request for another target, without its body (RFC 3875 6.2.2). */
+static void
+redirect(struct http_request *r, struct http_head *again)
+{
+	*again = *r->head;
+	again->framing = HTTP_NO_BODY;
+	again->content_length = 0;
+	again->origin = r->redirect;
+	if (again->method != HTTP_HEAD) {
+		again->method = HTTP_GET;
+		again->method_text = (struct http_text){ "GET", 3 };
+	}
+	r->head = again;
+}
+
 void
 http_request_serve(struct http_request *r)
 {
 	char challenge[512] = "";
-	int status;
+	struct http_head again;
+	int status, redirects = 0;
 
-	if (r->head->method == HTTP_UNKNOWN) {
-		http_answer_status(r, 501, NULL);
-		return;
-	}
 	if (r->head->method == HTTP_TRACE || r->head->method == HTTP_CONNECT) {
 		http_answer_status(r, 405, ALLOW);
 		return;
@@ -106,11 +134,15 @@ http_request_serve(struct http_request *r)
 		http_answer_status(r, 200, ALLOW);
 		return;
 	}
-	status = http_target_parse(r->head->origin, &r->target);
-	if (status == 0)
-		status = check_location(r, challenge, sizeof(challenge));
-	if (status == 0)
-		status = serve_path(r);
+	r->uri = r->head->origin;
+	while ((status = serve_target(r, challenge, sizeof(challenge))) == HTTP_CGI_REDIRECTS &&
+	       redirects++ < REDIRECTS_MAX)
+		redirect(r, &again);
+	if (status == HTTP_CGI_REDIRECTS) {
+		log_warn("pool %s: scripts redirect in a circle: %.*s", r->pool, (int)r->uri.len,
+			 r->uri.at);
+		status = 500;
+	}
 	if (status == 400)
 		r->keep_alive = false;
 	if (status != 0)

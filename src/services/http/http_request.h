@@ -20,17 +20,23 @@ struct http_request {
 	struct http_body *input; /* the request's own body */
 	const struct http_mime *mime;
 	const struct sockaddr *peer;
+	socklen_t peer_len;
+	const char *pool;             /* its name */
+	const struct conf_http *conf; /* of the service as a whole */
+	int places_fd;                /* see struct service_setup */
 	const struct http_site *site;
 	struct http_target target;
 	struct http_text user; /* who has proven it, or at NULL */
+	struct http_text uri;  /* as the client sent it, whatever scripts say then */
 	bool keep_alive;
 	int64_t now; /* seconds since 1970 */
 
 	/* What was answered. */
 	int status;
-	int64_t body;          /* bytes of it that went out */
-	struct http_text sent; /* its head */
-	bool broken;           /* not whole: the connection cannot go on */
+	int64_t body;              /* bytes of it that went out */
+	struct http_text sent;     /* its head */
+	struct http_text redirect; /* a script wants this target answered instead */
+	bool broken;               /* not whole: the connection cannot go on */
 };
 
 /* Answers it, whatever it is. */
@@ -42,6 +48,9 @@ void http_answer_redirect(struct http_request *r, int status, const char *locati
 void http_answer_body(struct http_request *r, struct http_reply *reply, const char *body,
 		      size_t len);
 
+/* The head alone, r->sent; 0: it is too long, and broken is set. */
+size_t http_answer_make(struct http_request *r, struct http_reply *reply);
+
 /* Sends the head alone; false: broken. */
 bool http_answer_head(struct http_request *r, struct http_reply *reply, bool more);
 
@@ -50,6 +59,13 @@ bool http_answer_head(struct http_request *r, struct http_reply *reply, bool mor
  * was answered, or the status of an error.
  */
 int http_file_serve(struct http_request *r, int root, const char *path);
+
+/*
+ * http_cgi.c: what a script says.  0 if it was answered, or the status of an error;
+ * HTTP_CGI_REDIRECTS: r->redirect is to be answered instead, as if it were asked for by GET.
+ */
+#define HTTP_CGI_REDIRECTS (-1)
+int http_cgi_serve(struct http_request *r, const struct http_cgi *cgi);
 
 /* http_ranges.c: the parts of a file that were asked for.  false: there are none to honour. */
 bool http_ranges_serve(struct http_request *r, struct http_reply *reply, int fd, int64_t size);

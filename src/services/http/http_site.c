@@ -77,6 +77,12 @@ add_block(struct http_site *site, const struct conf_pool *conf, const struct ide
 		    (struct http_alias){ prefix_of(block), alias->path, -1 };
 		return check_directory(conf, id, block, "path", alias->path, err);
 	}
+	if (block->section == &conf_cgi_section) {
+		struct http_cgi *cgi = &site->cgis[site->ncgis++];
+
+		cgi->prefix = prefix_of(block);
+		return http_cgi_prepare(cgi, conf, id, site->conf->server_name, block, err);
+	}
 	if (block->section == &conf_redirect_section)
 		site->redirects[site->nredirects++] =
 		    (struct http_redirect){ prefix_of(block), block->values };
@@ -114,6 +120,7 @@ prepare_site(struct http_site *site, const struct conf_pool *conf, const struct 
 	site->root = -1;
 	site->fields = join_fields(site->conf->header);
 	site->aliases = util_calloc(block->n + 1, sizeof(*site->aliases));
+	site->cgis = util_calloc(block->n + 1, sizeof(*site->cgis));
 	site->redirects = util_calloc(block->n + 1, sizeof(*site->redirects));
 	site->locations = util_calloc(block->n + 1, sizeof(*site->locations));
 	site->errors = util_calloc(block->n + 1, sizeof(*site->errors));
@@ -142,6 +149,8 @@ http_sites_prepare(struct http_sites *sites, const struct conf_pool *conf,
 			    0)
 				return -1;
 		}
+	for (size_t i = 0; i < sites->n; i++)
+		sites->has_cgi |= sites->at[i].ncgis > 0;
 	return 0;
 }
 
@@ -155,6 +164,9 @@ http_sites_free(struct http_sites *sites)
 			cidr_free(&site->locations[k].access);
 			http_auth_free(site->locations[k].auth);
 		}
+		for (size_t k = 0; k < site->ncgis; k++)
+			http_cgi_release(&site->cgis[k]);
+		free(site->cgis);
 		free(site->fields);
 		free(site->aliases);
 		free(site->redirects);
@@ -241,17 +253,6 @@ http_sites_find(const struct http_sites *sites, struct http_text host)
 	return found;
 }
 
-/* "/a/" fits what is below it, "/a" also itself and what is below, but not "/ab". */
-static bool
-fits(const struct http_prefix *prefix, const struct http_target *t)
-{
-	size_t len = prefix->len;
-
-	if (t->len < len || memcmp(t->path, prefix->text, len) != 0)
-		return false;
-	return t->len == len || prefix->text[len - 1] == '/' || t->path[len] == '/';
-}
-
 /* Of a list whose items begin with their prefix; NULL: none fits. */
 static const void *
 longest(const void *list, size_t n, size_t size, const struct http_target *t)
@@ -261,7 +262,7 @@ longest(const void *list, size_t n, size_t size, const struct http_target *t)
 	for (size_t i = 0; i < n; i++) {
 		const struct http_prefix *prefix = (const void *)((const char *)list + i * size);
 
-		if (fits(prefix, t) && (!best || prefix->len > best->len))
+		if (http_target_has_prefix(t, prefix) && (!best || prefix->len > best->len))
 			best = prefix;
 	}
 	return best;
@@ -273,6 +274,14 @@ http_site_alias(const struct http_site *site, const struct http_target *t)
 	const void *found = longest(site->aliases, site->naliases, sizeof(*site->aliases), t);
 
 	return found || !site->outer ? found : http_site_alias(site->outer, t);
+}
+
+const struct http_cgi *
+http_site_cgi(const struct http_site *site, const struct http_target *t)
+{
+	const void *found = longest(site->cgis, site->ncgis, sizeof(*site->cgis), t);
+
+	return found || !site->outer ? found : http_site_cgi(site->outer, t);
 }
 
 const struct http_redirect *

@@ -8,15 +8,9 @@
 #include "cidr.h"
 #include "conf.h"
 #include "http_auth.h"
-#include "http_target.h"
-#include "http_text.h"
-#include "privs.h"
+#include "http_cgi_section.h"
 
-/* A prefix of paths, decoded; the longest one that fits counts.  First in what has one. */
-struct http_prefix {
-	const char *text;
-	size_t len;
-};
+/* Of what has a prefix, the one with the longest that fits counts. */
 
 struct http_alias {
 	struct http_prefix prefix;
@@ -47,15 +41,17 @@ struct http_site {
 	int root;                      /* of document_root */
 	char *fields;                  /* of "header": lines with CRLF; or NULL */
 	struct http_alias *aliases;
+	struct http_cgi *cgis;
 	struct http_redirect *redirects;
 	struct http_location *locations;
 	struct http_error_document *errors;
-	size_t naliases, nredirects, nlocations, nerrors;
+	size_t naliases, ncgis, nredirects, nlocations, nerrors;
 };
 
 struct http_sites {
 	struct http_site *at; /* the first one is the default */
 	size_t n;
+	bool has_cgi;
 };
 
 /* In the master: 0, or -1 with *err as "FILE:LINE: text".  conf must outlive it. */
@@ -71,6 +67,7 @@ const struct http_site *http_sites_find(const struct http_sites *sites, struct h
 
 /* The longest prefix that fits the path, of the site or else of the outer one; NULL: none. */
 const struct http_alias *http_site_alias(const struct http_site *site, const struct http_target *t);
+const struct http_cgi *http_site_cgi(const struct http_site *site, const struct http_target *t);
 const struct http_redirect *http_site_redirect(const struct http_site *site,
 					       const struct http_target *t);
 const struct http_location *http_site_location(const struct http_site *site,

@@ -145,3 +145,13 @@ http_target_encode(char *dst, size_t size, const char *path, size_t len)
 	dst[fits] = '\0';
 	return whole;
 }
+
+bool
+http_target_has_prefix(const struct http_target *t, const struct http_prefix *prefix)
+{
+	size_t len = prefix->len;
+
+	if (t->len < len || memcmp(t->path, prefix->text, len) != 0)
+		return false;
+	return t->len == len || prefix->text[len - 1] == '/' || t->path[len] == '/';
+}

@@ -26,6 +26,15 @@ struct http_target {
  */
 int http_target_parse(struct http_text origin, struct http_target *target);
 
+/* A prefix of paths, decoded. */
+struct http_prefix {
+	const char *text;
+	size_t len;
+};
+
+/* "/a/" fits what is below it, "/a" also itself and what is below, but not "/ab". */
+bool http_target_has_prefix(const struct http_target *target, const struct http_prefix *prefix);
+
 /* A segment begins with '.'; only a first one that is ".well-known" (RFC 8615) may. */
 bool http_target_is_hidden(const struct http_target *target);
 

@@ -1,0 +1,12 @@
+/*
+ * The limits of a process, as the configuration names them: rlimit_nofile and so on.
+ */
+#ifndef PREFORKD_RLIMITS_H
+#define PREFORKD_RLIMITS_H
+
+#include "conf.h"
+
+/* setrlimit(2) for each that is set, soft and hard; only system calls.  -1 with errno. */
+int rlimits_apply(const int64_t values[CONF_RLIMITS]);
+
+#endif
