@@ -233,7 +233,7 @@ static enum http_pump_end
 run(struct http_pump *p)
 {
 	enum http_pump_end end;
-	int64_t now, before;
+	int64_t before;
 
 	for (;;) {
 		finish_answer(p);
@@ -241,17 +241,16 @@ run(struct http_pump *p)
 			return HTTP_PUMP_GONE;
 		if (is_done(p))
 			return HTTP_PUMP_OVER;
-		set_interest(p);
 		before = util_now_ms();
+		if (is_late(p, before, &end))
+			return end;
+		set_interest(p);
 		program_wait(self.fds, FDS, patience(p, before));
-		now = util_now_ms();
-		count(p, now - before);
+		count(p, util_now_ms() - before);
 		if (!react(p) && lose_client(p))
 			return HTTP_PUMP_GONE;
 		if (program_is_terminated())
 			return HTTP_PUMP_TERMINATED;
-		if (is_late(p, now, &end))
-			return end;
 	}
 }
 
