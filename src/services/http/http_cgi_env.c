@@ -102,7 +102,7 @@ set_text(const char *name, const char *value)
 	set(name, text_of(value));
 }
 
-/* ---- fields --------------------------------------------------------------------------------- */
+/* ---- fields ------------------------------------------------------------------------------- */
 
 static bool
 is_word(char c)
@@ -239,8 +239,7 @@ set_fields(const struct http_cgi_request *r)
 		set_field(r->head, names.first[i]);
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------
- */
+/* ---- the rest ----------------------------------------------------------------------------- */
 
 /*
  * A script puts SERVER_NAME into links and mails: what the client made up may only be what is
