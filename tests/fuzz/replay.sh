@@ -4,6 +4,7 @@ set -eu
 "$BUILDDIR/tests/fuzz/replay_conf" "$SRCDIR"/tests/fuzz/corpus/conf/* "$SRCDIR"/tests/conf/*/* \
 	"$SRCDIR"/conf/examples/*.conf "$SRCDIR/conf/preforkd.conf.sample"
 "$BUILDDIR/tests/fuzz/replay_address" "$SRCDIR"/tests/fuzz/corpus/address/*
-for target in control records handover http_fields http_log http_head http_chunk; do
+for target in control records handover http_fields http_log http_head http_chunk \
+	http_cgi_head http_cgi_env; do
 	"$BUILDDIR/tests/fuzz/replay_$target" "$SRCDIR/tests/fuzz/corpus/$target"/*
 done

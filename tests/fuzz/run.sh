@@ -7,7 +7,8 @@ shift 3
 mkdir -p "$build/tests/fuzz/bin"
 cd "$build"
 http=$src/src/services/http
-for target in conf address control records handover http_fields http_log http_head http_chunk; do
+for target in conf address control records handover http_fields http_log http_head http_chunk \
+	http_cgi_head http_cgi_env; do
 	clang -g -O1 -std=gnu11 -fsanitize=fuzzer,address,undefined "$@" \
 		-o "tests/fuzz/bin/fuzz_$target" "$src/tests/fuzz/fuzz_$target.c" \
 		"$src"/src/conf*.c "$src/src/address.c" "$src/src/util.c" "$src/src/control_proto.c" \
@@ -15,6 +16,7 @@ for target in conf address control records handover http_fields http_log http_he
 		"$src/src/utf8.c" "$src/src/handover.c" \
 		"$http/http_text.c" "$http/http_authority.c" "$http/http_rules.c" "$http/http_head.c" \
 		"$http/http_chunk.c" "$http/http_target.c" \
+		"$http/http_cgi_head.c" "$http/http_cgi_env.c" \
 		"$http/http_date.c" "$http/http_entity.c" "$http/http_range.c" "$http/http_accept.c" \
 		"$http"/http_log*.c -lconfuse -ljansson
 	seeds=
