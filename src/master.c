@@ -423,5 +423,6 @@ master_run(const struct master_options *options)
 	if (master.conf)
 		log_notice("stopped");
 	master_control_end();
+	master_status_end();
 	return master.status;
 }

@@ -9,22 +9,21 @@
 #include <event2/bufferevent.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CLIENTS_MAX     64
-#define ASK_SECONDS     5
-#define READ_SECONDS    10
-#define ACCEPT_PAUSE_MS 1000
-#define GROUPS_MAX      256
+#define CLIENTS_MAX  64
+#define ASK_SECONDS  5
+#define READ_SECONDS 10
+#define GROUPS_MAX   256
 
 struct client {
 	struct bufferevent *bev;
 	struct ucred peer;
+	bool asks_only;                /* for the status */
 	struct master_command command; /* state COMMAND_NONE: it has not asked yet */
 	bool answered;
 	struct client *next; /* the younger ones first */
@@ -32,7 +31,6 @@ struct client {
 
 static struct {
 	struct listener *listener;
-	struct event *event, *pause;
 	struct client *clients;
 	unsigned n;
 	gid_t group; /* -1: root only */
@@ -70,12 +68,8 @@ in_group(int fd, gid_t wanted)
 
 /* The mode of the socket's file says the same, but a file can be changed. */
 static bool
-may_speak(int fd, struct ucred *peer)
+may_speak(int fd, const struct ucred *peer)
 {
-	socklen_t len = sizeof(*peer);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) < 0)
-		return false;
 	if (peer->uid == 0 || peer->uid == geteuid())
 		return true;
 	return self.group != (gid_t)-1 && (peer->gid == self.group || in_group(fd, self.group));
@@ -140,6 +134,10 @@ obey(struct client *client, const char *line, size_t len)
 	if (control_request_parse(&client->command.request, line, len, &err) < 0) {
 		answer(client, false, err);
 		free(err);
+		return;
+	}
+	if (client->asks_only && strcmp(client->command.request.words[0], "status") != 0) {
+		answer(client, false, "only for the status");
 		return;
 	}
 	out = open_memstream(&records, &size);
@@ -215,13 +213,15 @@ make_room(void)
 		drop(slow ? slow : oldest);
 }
 
-static void
-add_client(int fd, const struct ucred *peer)
+void
+master_control_serve(int fd, const struct ucred *peer, bool asks_only)
 {
 	struct timeval tv = { .tv_sec = ASK_SECONDS };
 	struct client *client;
-	struct bufferevent *bev = bufferevent_socket_new(master.base, fd, BEV_OPT_CLOSE_ON_FREE);
+	struct bufferevent *bev;
 
+	make_room();
+	bev = bufferevent_socket_new(master.base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!bev) {
 		close(fd);
 		return;
@@ -229,6 +229,7 @@ add_client(int fd, const struct ucred *peer)
 	client = util_calloc(1, sizeof(*client));
 	client->bev = bev;
 	client->peer = *peer;
+	client->asks_only = asks_only;
 	client->next = self.clients;
 	self.clients = client;
 	self.n++;
@@ -239,60 +240,27 @@ add_client(int fd, const struct ucred *peer)
 }
 
 static void
-refuse_client(int fd, const char *why)
+refuse(int fd, const struct ucred *peer)
 {
-	char line[128];
-	int len = snprintf(line, sizeof(line), "failed %s\n", why);
+	static const char why[] = "failed permission denied: it takes root or the control_group\n";
 
-	send(fd, line, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	log_notice("control: uid %d pid %d is refused", (int)peer->uid, (int)peer->pid);
+	send(fd, why, sizeof(why) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(fd);
 }
 
+static void
+on_client(int fd, const struct ucred *peer)
+{
+	if (may_speak(fd, peer))
+		master_control_serve(fd, peer, false);
+	else
+		refuse(fd, peer);
+}
+
+static struct master_door door = { .on_client = on_client };
+
 /* ---- the socket ---- */
-
-static void
-on_pause_over(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	(void)arg;
-	if (self.event)
-		event_add(self.event, NULL);
-}
-
-/* No descriptor is left: what is readable all the time would keep the master busy. */
-static void
-pause_accepting(void)
-{
-	struct timeval tv = { .tv_sec = ACCEPT_PAUSE_MS / 1000 };
-
-	event_del(self.event);
-	event_add(self.pause, &tv);
-}
-
-static void
-on_client(evutil_socket_t listener, short what, void *arg)
-{
-	struct sockaddr_storage from;
-	socklen_t len = sizeof(from);
-	int fd = accept4(listener, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct ucred peer = { 0 };
-
-	(void)what;
-	(void)arg;
-	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-			pause_accepting();
-		return;
-	}
-	if (!may_speak(fd, &peer)) {
-		log_notice("control: uid %d pid %d is refused", (int)peer.uid, (int)peer.pid);
-		refuse_client(fd, "permission denied: it takes root or the control_group");
-	} else {
-		make_room();
-		add_client(fd, &peer);
-	}
-}
 
 /* The control socket, as the log: in the foreground only if somebody asks for it. */
 int
@@ -333,20 +301,13 @@ master_control_adopt(struct listener *listener)
 	master_control_close_socket();
 	self.listener = listener;
 	self.group = listener->options.group;
-	fcntl(listener->fd, F_SETFL, fcntl(listener->fd, F_GETFL) | O_NONBLOCK);
-	self.event = event_new(master.base, listener->fd, EV_READ | EV_PERSIST, on_client, NULL);
-	self.pause = evtimer_new(master.base, on_pause_over, NULL);
-	event_add(self.event, NULL);
+	master_door_open(&door, listener->fd);
 }
 
 void
 master_control_close_socket(void)
 {
-	if (self.event)
-		event_free(self.event);
-	if (self.pause)
-		event_free(self.pause);
-	self.event = self.pause = NULL;
+	master_door_close(&door);
 	listener_release(self.listener);
 	self.listener = NULL;
 }

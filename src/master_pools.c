@@ -36,7 +36,10 @@ spawn(struct pool *pool, struct generation *gen, size_t slot)
 		.master = getpid(),
 	};
 	sigset_t old;
-	pid_t pid = child_fork(&old);
+	pid_t pid;
+
+	worker.status_address = master_status_address(gen, &worker.status_len);
+	pid = child_fork(&old);
 
 	if (pid == 0) {
 		forget_other_pools(pool);

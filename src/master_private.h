@@ -10,6 +10,7 @@
 
 #include <event2/event.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 /* What the master keeps of each pool beside the pool itself. */
 struct master_pool {
@@ -92,7 +93,20 @@ void master_upgrade_cancel(const char *why);
 struct listener *master_handover_control(const struct address *address, char **err);
 void master_handover_ready(void); /* calls master_serve() when the old one has let go */
 
+/* master_door.c: a socket on which clients come; each is on_client()'s then. */
+struct master_door {
+	void (*on_client)(int fd, const struct ucred *peer);
+	struct event *event, *pause;
+};
+void master_door_open(struct master_door *door, int fd); /* the descriptor stays the caller's */
+void master_door_close(struct master_door *door);
+
+/* master_status.c: where workers of that generation ask for the status; NULL: they do not. */
+const struct sockaddr_un *master_status_address(const struct generation *gen, socklen_t *len);
+void master_status_end(void);
+
 /* master_control.c: the control socket. */
+void master_control_serve(int fd, const struct ucred *peer, bool asks_only);
 int master_control_open(char **err); /* for the plan; commits by adopt or change */
 void master_control_adopt(struct listener *listener);
 void master_control_change(const struct listener_options *options);

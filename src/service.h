@@ -13,6 +13,7 @@
 
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 struct conn {
 	int fd; /* the worker closes it */
@@ -38,6 +39,8 @@ struct service_setup {
 	int give_fd;
 	int places_fd; /* for services that count: a file whose bytes the pool's workers lock */
 	const volatile sig_atomic_t *leaving;
+	const struct sockaddr_un *status_address; /* where the master tells its status, or NULL */
+	socklen_t status_len;
 	void (*next_request)(void); /* another one in the same connection has begun */
 };
 
@@ -69,6 +72,8 @@ struct service {
 	 * once.
 	 */
 	bool (*terminate)(void);
+	/* Wants status_address. */
+	bool (*asks_status)(const void *prepared);
 };
 
 const struct service *service_find(int64_t conf_service);
