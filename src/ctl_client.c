@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <pwd.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -119,16 +120,21 @@ connect_to(struct ctl_client *client, char **text)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	size_t len = strlen(client->request->socket);
+	socklen_t size = sizeof(address);
 	int status;
 
 	if (len >= sizeof(address.sun_path))
 		return blame(CTL_NO_DAEMON, client, text, "too long for the path of a socket");
 	memcpy(address.sun_path, client->request->socket, len);
+	if (address.sun_path[0] == '@') { /* unix(7): an abstract name is all its bytes */
+		address.sun_path[0] = '\0';
+		size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+	}
 	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (client->fd < 0 || limit_sending(client) < 0)
 		return blame(CTL_NO_DAEMON, client, text, strerror(errno));
 	do
-		status = connect(client->fd, (struct sockaddr *)&address, sizeof(address));
+		status = connect(client->fd, (struct sockaddr *)&address, size);
 	while (status < 0 && errno == EINTR);
 	return status == 0 ? CTL_DONE : blame_connect(client, errno, text);
 }

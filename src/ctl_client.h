@@ -20,7 +20,7 @@ enum ctl_outcome {
 };
 
 struct ctl_request {
-	const char *socket;
+	const char *socket; /* a path, or "@name" */
 	const char *line;   /* with its end */
 	int64_t timeout_ms; /* for all of it; 0: for ever */
 	/* Takes each record; -1 with *err ends it as CTL_NO_DAEMON.  NULL: they are ignored. */

@@ -38,7 +38,7 @@ spawn(struct pool *pool, struct generation *gen, size_t slot)
 	sigset_t old;
 	pid_t pid;
 
-	worker.status_address = master_status_address(gen, &worker.status_len);
+	worker.status_socket = master_status_socket(gen);
 	pid = child_fork(&old);
 
 	if (pid == 0) {

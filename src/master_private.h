@@ -10,7 +10,6 @@
 
 #include <event2/event.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 /* What the master keeps of each pool beside the pool itself. */
 struct master_pool {
@@ -102,7 +101,7 @@ void master_door_open(struct master_door *door, int fd); /* the descriptor stays
 void master_door_close(struct master_door *door);
 
 /* master_status.c: where workers of that generation ask for the status; NULL: they do not. */
-const struct sockaddr_un *master_status_address(const struct generation *gen, socklen_t *len);
+const char *master_status_socket(const struct generation *gen);
 void master_status_end(void);
 
 /* master_control.c: the control socket. */

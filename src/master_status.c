@@ -5,6 +5,8 @@
 #include "master_private.h"
 
 #include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -13,8 +15,7 @@
 
 static struct {
 	int fd; /* -1: nobody has wanted it yet */
-	struct sockaddr_un address;
-	socklen_t len;
+	char *name;
 } self = { .fd = -1 };
 
 static bool
@@ -51,30 +52,29 @@ static int
 open_socket(void)
 {
 	struct sockaddr_un any = { .sun_family = AF_UNIX };
+	socklen_t len = sizeof(any);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	self.len = sizeof(self.address);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof(any.sun_family)) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&self.address, &self.len) < 0 ||
-	    listen(fd, BACKLOG) < 0) {
+	    getsockname(fd, (struct sockaddr *)&any, &len) < 0 || listen(fd, BACKLOG) < 0) {
 		log_error("cannot make the socket for the status: %s", strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return -1;
 	}
+	self.name = util_format("@%.*s", (int)(len - offsetof(struct sockaddr_un, sun_path) - 1),
+				any.sun_path + 1);
 	return fd;
 }
 
-const struct sockaddr_un *
-master_status_address(const struct generation *gen, socklen_t *len)
+const char *
+master_status_socket(const struct generation *gen)
 {
-	*len = 0;
 	if (!asks_status(gen))
 		return NULL;
 	if (self.fd < 0 && (self.fd = open_socket()) >= 0)
 		master_door_open(&door, self.fd);
-	*len = self.fd < 0 ? 0 : self.len;
-	return self.fd < 0 ? NULL : &self.address;
+	return self.name;
 }
 
 void
@@ -84,4 +84,6 @@ master_status_end(void)
 	if (self.fd >= 0)
 		close(self.fd);
 	self.fd = -1;
+	free(self.name);
+	self.name = NULL;
 }

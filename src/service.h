@@ -13,7 +13,6 @@
 
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 struct conn {
 	int fd; /* the worker closes it */
@@ -39,8 +38,7 @@ struct service_setup {
 	int give_fd;
 	int places_fd; /* for services that count: a file whose bytes the pool's workers lock */
 	const volatile sig_atomic_t *leaving;
-	const struct sockaddr_un *status_address; /* where the master tells its status, or NULL */
-	socklen_t status_len;
+	const char *status_socket; /* where the master tells its status, as ctl_client.h; or NULL */
 	void (*next_request)(void); /* another one in the same connection has begun */
 };
 
@@ -72,7 +70,7 @@ struct service {
 	 * once.
 	 */
 	bool (*terminate)(void);
-	/* Wants status_address. */
+	/* Wants status_socket. */
 	bool (*asks_status)(const void *prepared);
 };
 

@@ -2,73 +2,113 @@
 
 #include "utf8.h"
 
-#include <jansson.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { INDENT = 2, DIGITS = 15 /* milliseconds as seconds, without noise behind them */ };
-
-static json_t *
-text_of(const char *text)
+/* RFC 8259 7 */
+static void
+print_text(const char *text, FILE *out)
 {
 	char *clean = utf8_replace(text);
-	json_t *value = json_string(clean);
 
+	putc('"', out);
+	for (const char *p = clean; *p; p++)
+		if (*p == '"' || *p == '\\')
+			fprintf(out, "\\%c", *p);
+		else if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			fprintf(out, "\\u%04x", (unsigned)*p);
+		else
+			putc(*p, out);
+	putc('"', out);
 	free(clean);
-	return value;
 }
 
-static json_t *
-value_of(const void *base, const struct status_field *field)
+/* Milliseconds, not negative, as seconds with as many digits as are needed. */
+static void
+print_seconds(int64_t ms, FILE *out)
 {
-	switch (field->kind) {
-	case STATUS_TEXT:
-		return text_of(status_field_text(base, field));
-	case STATUS_MS:
-		return json_real((double)status_field_number(base, field) / 1000);
-	case STATUS_NUMBER:
-	case STATUS_UNKNOWN_IS_MINUS_1:
-		break;
+	int digits = ms % 100 == 0 ? 1 : ms % 10 == 0 ? 2 : 3;
+	int fraction = (int)(ms % 1000) / (digits == 1 ? 100 : digits == 2 ? 10 : 1);
+
+	fprintf(out, "%" PRId64 ".%0*d", ms / 1000, digits, fraction);
+}
+
+static void
+print_value(const void *base, const struct status_field *field, FILE *out)
+{
+	int64_t number;
+
+	if (field->kind == STATUS_TEXT) {
+		print_text(status_field_text(base, field), out);
+		return;
 	}
-	return json_integer(status_field_number(base, field));
+	number = status_field_number(base, field);
+	if (field->kind == STATUS_MS)
+		print_seconds(util_max(number, 0), out);
+	else
+		fprintf(out, "%" PRId64, number);
 }
 
-static json_t *
-object_of(const void *base, const struct status_fields *fields)
+/* An object's fields, so far in; its braces are the caller's. */
+static void
+print_fields(const void *base, const struct status_fields *fields, const char *indent, FILE *out)
 {
-	json_t *object = json_object();
-
-	for (size_t i = 0; i < fields->n; i++)
-		json_object_set_new(object, fields->at[i].json, value_of(base, &fields->at[i]));
-	return object;
+	for (size_t i = 0; i < fields->n; i++) {
+		fprintf(out, "%s%s\"%s\": ", i > 0 ? ",\n" : "", indent, fields->at[i].json);
+		print_value(base, &fields->at[i], out);
+	}
 }
 
-static json_t *
-pool_of(const struct status_pool *pool)
+static void
+print_worker(const struct status_worker *worker, FILE *out)
 {
-	json_t *object = object_of(pool, &status_pool_fields), *workers = json_array();
+	fputs("        {\n", out);
+	print_fields(worker, &status_worker_fields, "          ", out);
+	fputs("\n        }", out);
+}
 
-	for (size_t i = 0; i < pool->n; i++)
-		json_array_append_new(workers, object_of(&pool->workers[i], &status_worker_fields));
-	json_object_set_new(object, "workers", workers);
-	return object;
+static void
+print_pool(const struct status_pool *pool, FILE *out)
+{
+	fputs("    {\n", out);
+	print_fields(pool, &status_pool_fields, "      ", out);
+	fputs(",\n      \"workers\": [", out);
+	for (size_t i = 0; i < pool->n; i++) {
+		fputs(i > 0 ? ",\n" : "\n", out);
+		print_worker(&pool->workers[i], out);
+	}
+	fprintf(out, "%s]\n    }", pool->n > 0 ? "\n      " : "");
+}
+
+static void
+print_reload(const struct status_doc *doc, FILE *out)
+{
+	const struct status_fields *fields = &status_reload_fields;
+	bool none = strcmp(doc->reload_state, "none") == 0;
+
+	fputs(",\n  \"last_reload\": {\n", out);
+	for (size_t i = 0; i < fields->n; i++) {
+		fprintf(out, "%s    \"%s\": ", i > 0 ? ",\n" : "", fields->at[i].json);
+		if (none && fields->at[i].kind == STATUS_MS)
+			fputs("null", out);
+		else
+			print_value(doc, &fields->at[i], out);
+	}
+	fputs("\n  }", out);
 }
 
 int
 status_json_print(const struct status_doc *doc, FILE *out)
 {
-	json_t *root = object_of(doc, &status_daemon_fields), *pools = json_array();
-	json_t *reload = object_of(doc, &status_reload_fields);
-	int status;
-
-	if (strcmp(doc->reload_state, "none") == 0)
-		json_object_set_new(reload, "ago_s", json_null());
-	for (size_t i = 0; i < doc->n; i++)
-		json_array_append_new(pools, pool_of(&doc->pools[i]));
-	json_object_set_new(root, "last_reload", reload);
-	json_object_set_new(root, "pools", pools);
-	status = json_dumpf(root, out, JSON_INDENT(INDENT) | JSON_REAL_PRECISION(DIGITS));
-	json_decref(root);
-	putc('\n', out);
-	return status;
+	fputs("{\n", out);
+	print_fields(doc, &status_daemon_fields, "  ", out);
+	print_reload(doc, out);
+	fputs(",\n  \"pools\": [", out);
+	for (size_t i = 0; i < doc->n; i++) {
+		fputs(i > 0 ? ",\n" : "\n", out);
+		print_pool(&doc->pools[i], out);
+	}
+	fprintf(out, "%s]\n}\n", doc->n > 0 ? "\n  " : "");
+	return ferror(out) ? -1 : 0;
 }

@@ -298,8 +298,7 @@ start_service(void)
 		.give_fd = self.give_fd,
 		.places_fd = self.places_fd,
 		.leaving = &self.leaving,
-		.status_address = self.worker->status_address,
-		.status_len = self.worker->status_len,
+		.status_socket = self.worker->status_socket,
 		.next_request = next_request,
 	};
 	if (self.service->start && self.service->start(&self.setup, &err) < 0)

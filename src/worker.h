@@ -35,10 +35,9 @@ struct worker {
 	uint32_t pool_id;
 	struct scoreboard *scoreboard;
 	size_t slot;
-	int give_fd, places_fd;                   /* see service_setup */
-	const struct sockaddr_un *status_address; /* see service_setup */
-	socklen_t status_len;
-	int control_fd; /* the control pipe: pool_id goes into it when the bell rings */
+	int give_fd, places_fd;    /* see service_setup */
+	const char *status_socket; /* the same */
+	int control_fd;            /* the control pipe: pool_id goes into it when the bell rings */
 	pid_t master;
 };
 

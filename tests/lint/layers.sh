@@ -52,7 +52,7 @@ wrong=$(
 		sed 's/^tsort: -:/headers:/; s/^tsort:/  /'
 
 	only 'making a process' "(^|[^[:alnum:]_>.])${maker}[[:space:]]*\\(([^0-9]|\$)" src/child.c
-	only 'libjansson' '^#[[:space:]]*include.*jansson' src/status_json.c
+	only 'libjansson' '^#[[:space:]]*include.*jansson' ''
 	only 'libconfuse' '^#[[:space:]]*include.*confuse' src/conf_parse.c
 	# shellcheck disable=SC2086
 	only 'libevent' '^#[[:space:]]*include.*<event' $master
