@@ -108,6 +108,13 @@ struct conf_cgi {
 	int64_t rlimit[CONF_RLIMITS];
 };
 
+/* Of a status section, and of the service. */
+struct conf_status {
+	char **allow, **deny;
+	char **pools; /* NULL: all */
+	int64_t agent;
+};
+
 struct conf_redirect {
 	char *to;
 	int64_t code;
@@ -177,6 +184,7 @@ struct conf_pool {
 	struct conf_where section_set[8][CONF_SECTION_OPTIONS];
 	struct conf_service_exec exec;
 	struct conf_service_stream echo, rot13;
+	struct conf_status status;
 	struct conf_block *http;
 };
 
@@ -203,6 +211,7 @@ enum conf_service {
 	CONF_SERVICE_ECHO,
 	CONF_SERVICE_ROT13,
 	CONF_SERVICE_HTTP,
+	CONF_SERVICE_STATUS,
 	CONF_SERVICES
 };
 
@@ -222,7 +231,7 @@ extern const struct conf_section conf_service_sections[CONF_SERVICES];
 extern const char *const conf_service_names[], *const conf_log_levels[];
 extern const struct conf_section *const conf_all_sections[]; /* NULL behind the last */
 extern const struct conf_section conf_site_section, conf_alias_section, conf_redirect_section,
-    conf_location_section, conf_error_document_section, conf_cgi_section;
+    conf_location_section, conf_error_document_section, conf_cgi_section, conf_status_section;
 extern const char *const conf_rlimit_names[CONF_RLIMITS];
 
 /* The syslog.h level that log_level stands for. */
@@ -242,6 +251,8 @@ void conf_block_free(struct conf_block *block);
 
 /* Puts FILE:LINE and the option before a text, which is freed; returns -1. */
 int conf_pool_fail(const struct conf_pool *pool, const char *option, char *why, char **err);
+int conf_service_fail(const struct conf_pool *pool, size_t service, const char *option, char *why,
+		      char **err);
 int conf_block_fail(const struct conf_block *block, const char *option, char *why, char **err);
 
 struct conf *conf_new(void);

@@ -181,6 +181,17 @@ check_cgi(const struct conf_block *block, char **err)
 	return 0;
 }
 
+/* Who may see it is to be said: it tells what clients ask for. */
+static int
+check_status(const struct conf_block *block, char **err)
+{
+	const struct conf_status *status = block->values;
+
+	if (!status->allow)
+		return fail(block, "allow", "say who may see it: allow = { \"127.0.0.1\" }", err);
+	return 0;
+}
+
 static int
 check_inner(const struct conf_block *block, char **err)
 {
@@ -192,6 +203,8 @@ check_inner(const struct conf_block *block, char **err)
 		return -1;
 	if (section == &conf_cgi_section)
 		return check_cgi(block, err);
+	if (section == &conf_status_section)
+		return check_status(block, err);
 	if (section == &conf_redirect_section)
 		return check_redirect(block, err);
 	if (section == &conf_location_section)

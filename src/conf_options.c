@@ -7,7 +7,7 @@
 #define WEEK    (7 * DAY)
 #define NOTHING 0, 0, NULL
 
-const char *const conf_service_names[] = { "exec", "echo", "rot13", "http", NULL };
+const char *const conf_service_names[] = { "exec", "echo", "rot13", "http", "status", NULL };
 const char *const conf_rlimit_names[CONF_RLIMITS] = { "as",      "core",   "cpu",   "data", "fsize",
 						      "memlock", "nofile", "nproc", "stack" };
 
@@ -176,6 +176,20 @@ static const struct conf_option cgi_options[] = {
 	RLIMITS(CGI(rlimit)),
 };
 
+#define STATUS(field) offsetof(struct conf_status, field)
+static const struct conf_option status_options[] = {
+	{ "allow", CONF_LIST, CONF_GENERATION, STATUS(allow), NOTHING, NULL },
+	{ "deny", CONF_LIST, CONF_GENERATION, STATUS(deny), NOTHING, NULL },
+	{ "pools", CONF_LIST, CONF_GENERATION, STATUS(pools), NOTHING, NULL },
+};
+
+static const struct conf_option status_service_options[] = {
+	{ "allow", CONF_LIST, CONF_GENERATION, POOL(status.allow), NOTHING, NULL },
+	{ "deny", CONF_LIST, CONF_GENERATION, POOL(status.deny), NOTHING, NULL },
+	{ "pools", CONF_LIST, CONF_GENERATION, POOL(status.pools), NOTHING, NULL },
+	{ "agent", CONF_BOOL, CONF_GENERATION, POOL(status.agent), NOTHING, "false" },
+};
+
 #define REDIRECT(field) offsetof(struct conf_redirect, field)
 static const struct conf_option redirect_options[] = {
 	{ "to", CONF_STRING, CONF_GENERATION, REDIRECT(to), NOTHING, NULL },
@@ -207,6 +221,9 @@ const struct conf_section conf_alias_section = { SECTION("alias", alias_options)
 const struct conf_section conf_cgi_section = { SECTION("cgi", cgi_options),
 					       sizeof(struct conf_cgi),
 					       { NULL } };
+const struct conf_section conf_status_section = { SECTION("status", status_options),
+						  sizeof(struct conf_status),
+						  { NULL } };
 const struct conf_section conf_redirect_section = { SECTION("redirect", redirect_options),
 						    sizeof(struct conf_redirect),
 						    { NULL } };
@@ -222,7 +239,7 @@ const struct conf_section conf_site_section = {
 	SECTION("site", site_options),
 	sizeof(struct conf_site),
 	{ &conf_alias_section, &conf_cgi_section, &conf_redirect_section, &conf_location_section,
-	  &conf_error_document_section, NULL },
+	  &conf_error_document_section, &conf_status_section, NULL },
 };
 
 const struct conf_section conf_service_sections[CONF_SERVICES] = {
@@ -233,8 +250,10 @@ const struct conf_section conf_service_sections[CONF_SERVICES] = {
 		SECTION("http", http_options),
 		sizeof(struct conf_http),
 		{ &conf_alias_section, &conf_cgi_section, &conf_redirect_section,
-		  &conf_location_section, &conf_error_document_section, &conf_site_section, NULL },
+		  &conf_location_section, &conf_error_document_section, &conf_status_section,
+		  &conf_site_section, NULL },
 	},
+	[CONF_SERVICE_STATUS] = { SECTION("status", status_service_options), 0, { NULL } },
 };
 
 _Static_assert(ARRAY_LEN(pool_options) <= CONF_SECTION_OPTIONS, "conf_pool.set is too small");
@@ -247,8 +266,10 @@ const struct conf_section *const conf_all_sections[] = {
 	&conf_service_sections[CONF_SERVICE_ROT13],
 	&conf_service_sections[CONF_SERVICE_HTTP],
 	&conf_site_section,
+	&conf_service_sections[CONF_SERVICE_STATUS],
 	&conf_alias_section,
 	&conf_cgi_section,
+	&conf_status_section,
 	&conf_redirect_section,
 	&conf_location_section,
 	&conf_error_document_section,

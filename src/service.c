@@ -10,6 +10,7 @@ service_find(int64_t conf_service)
 		[CONF_SERVICE_ECHO] = &service_echo,
 		[CONF_SERVICE_ROT13] = &service_rot13,
 		[CONF_SERVICE_HTTP] = &service_http,
+		[CONF_SERVICE_STATUS] = &service_status,
 	};
 
 	return services[conf_service];

@@ -76,7 +76,7 @@ struct service {
 
 const struct service *service_find(int64_t conf_service);
 
-extern const struct service service_exec, service_echo, service_rot13, service_http;
+extern const struct service service_exec, service_echo, service_rot13, service_http, service_status;
 
 /* Limits each following read and write of the connection to idle_ms; 0: no limit. */
 void conn_limit_io(struct conn *conn, int64_t idle_ms);

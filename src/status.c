@@ -108,6 +108,14 @@ max_of(const struct pool *pool, const struct conf_pool *conf)
 	return conf->max_workers + (conf->workers > 0 ? pool->extra : 0);
 }
 
+/* What a pool that is well has of workers that are ready. */
+static int64_t
+least_ready(const struct pool *pool, const struct conf_pool *conf)
+{
+	return conf->workers > 0 ? max_of(pool, conf)
+				 : util_min(conf->min_spare_workers, conf->max_workers);
+}
+
 static void
 write_pool(FILE *out, const struct pool *pool, int64_t now)
 {
@@ -139,6 +147,7 @@ write_pool(FILE *out, const struct pool *pool, int64_t now)
 	control_record_text(out, "last_failure", pool->last_failure);
 	control_record_number(out, "saturated_ms", s->since > 0 ? now - s->since : 0);
 	control_record_number(out, "extra", pool->extra);
+	control_record_number(out, "min_ready", conf ? least_ready(pool, conf) : 0);
 	control_record_end(out);
 }
 

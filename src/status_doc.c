@@ -46,6 +46,7 @@ static const struct status_field pool_fields[] = {
 	{ "last_failure", "last_failure", STATUS_TEXT, POOL(last_failure) },
 	{ "saturated_ms", "saturated_ms", STATUS_NUMBER, POOL(saturated_ms) },
 	{ "extra", "extra", STATUS_NUMBER, POOL(extra) },
+	{ "min_ready", "min_ready", STATUS_NUMBER, POOL(min_ready) },
 };
 
 static const struct status_field worker_fields[] = {

@@ -23,7 +23,7 @@ struct status_pool {
 	char *name, *service, *listen, *state, *last_failure;
 	int64_t idle, busy, starting, draining, total, max_workers;
 	int64_t accepted, queue_length, queue_limit, crashes, respawns, generation, shed;
-	int64_t next_try_ms, saturated_ms, extra;
+	int64_t next_try_ms, saturated_ms, extra, min_ready;
 	struct status_worker *workers;
 	size_t n;
 };

@@ -266,6 +266,7 @@ serve_request(const struct conn *conn, int64_t requests)
 		.peer_len = conn->peer_len,
 		.pool = self.setup->pool,
 		.conf = self.conf,
+		.status_socket = self.setup->status_socket,
 		.places_fd = self.setup->places_fd,
 		.site = &self.prepared->sites.at[0],
 		.now = time(NULL),
@@ -296,7 +297,7 @@ serve_request(const struct conn *conn, int64_t requests)
 }
 
 static void
-http_serve(struct conn *conn)
+begin_connection(const struct conn *conn)
 {
 	self.conn.fd = conn->fd;
 	self.conn.give_fd = self.setup->give_fd;
@@ -307,6 +308,12 @@ http_serve(struct conn *conn)
 	self.conn.in = self.conn.out = 0;
 	note_addresses(conn);
 	scoreboard_set(self.setup->slot, ACTIVITY_READING);
+}
+
+static void
+http_serve(struct conn *conn)
+{
+	begin_connection(conn);
 	for (int64_t requests = 1; serve_request(conn, requests); requests++) {
 		if (!http_conn_has_request(&self.conn)) {
 			scoreboard_keep(self.setup->slot);
@@ -320,9 +327,11 @@ http_serve(struct conn *conn)
 	}
 }
 
+static const char refusal[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
+			      "Content-Length: 0\r\nConnection: close\r\n\r\n";
+
 const struct service service_http = {
-	.refusal = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
-		   "Content-Length: 0\r\nConnection: close\r\n\r\n",
+	.refusal = refusal,
 	.keeps_connections = true,
 	.counts = true,
 	.prepare = http_prepare_new,
@@ -333,4 +342,34 @@ const struct service service_http = {
 	.start = http_start,
 	.serve = http_serve,
 	.terminate = program_terminate,
+	.asks_status = http_prepare_asks_status,
+};
+
+static void
+status_serve(struct conn *conn)
+{
+	char line[128];
+	size_t len;
+
+	if (!self.setup->conf->status.agent) {
+		http_serve(conn);
+		return;
+	}
+	begin_connection(conn);
+	len = http_status_agent(self.setup->status_socket, self.setup->conf->status.pools, line,
+				sizeof(line));
+	if (cidr_allows(&self.prepared->sites.at[0].statuses[0].access, conn->peer) &&
+	    http_conn_send(&self.conn, line, len, false))
+		http_conn_linger(&self.conn, LINGER_MS);
+}
+
+/* A site that has nothing but the status; or an answer to whoever connects. */
+const struct service service_status = {
+	.refusal = refusal,
+	.keeps_connections = true,
+	.prepare = http_prepare_status,
+	.release = http_prepare_free,
+	.start = http_start,
+	.serve = status_serve,
+	.asks_status = http_prepare_asks_status,
 };

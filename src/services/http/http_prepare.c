@@ -61,6 +61,31 @@ http_prepare_new(const struct conf_pool *conf, const struct identity *id, void *
 }
 
 int
+http_prepare_status(const struct conf_pool *conf, const struct identity *id, void **prepared,
+		    char **err)
+{
+	struct http_prepared *p = util_calloc(1, sizeof(*p));
+
+	(void)id;
+	p->pool = conf;
+	p->conf = conf->http->values;
+	if (http_sites_prepare_status(&p->sites, conf, err) < 0) {
+		http_prepare_free(p);
+		return -1;
+	}
+	*prepared = p;
+	return 0;
+}
+
+bool
+http_prepare_asks_status(const void *data)
+{
+	const struct http_prepared *p = data;
+
+	return p->sites.has_status;
+}
+
+int
 http_prepare_open(void *data, char **err)
 {
 	struct http_prepared *p = data;

@@ -22,6 +22,9 @@ struct http_prepared {
 /* As struct service wants them. */
 int http_prepare_new(const struct conf_pool *conf, const struct identity *id, void **prepared,
 		     char **err);
+int http_prepare_status(const struct conf_pool *conf, const struct identity *id, void **prepared,
+			char **err);
+bool http_prepare_asks_status(const void *prepared);
 void http_prepare_free(void *prepared);
 int http_prepare_open(void *prepared, char **err);
 int http_prepare_reopen(void *prepared, char **err);

@@ -63,6 +63,7 @@ serve_path(struct http_request *r)
 	const struct http_redirect *redirect = http_site_redirect(r->site, &r->target);
 	const struct http_cgi *cgi = http_site_cgi(r->site, &r->target);
 	const struct http_alias *alias = http_site_alias(r->site, &r->target);
+	const struct http_status *status = http_site_status(r->site, &r->target);
 	const char *path = r->target.path + 1;
 	int root = r->site->root;
 
@@ -70,6 +71,8 @@ serve_path(struct http_request *r)
 		serve_redirect(r, redirect);
 		return 0;
 	}
+	if (status)
+		return http_status_serve(r, status);
 	if (cgi && (!alias || cgi->prefix.len >= alias->prefix.len))
 		return http_cgi_serve(r, cgi);
 	if (r->head->method == HTTP_UNKNOWN)

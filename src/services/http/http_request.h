@@ -23,6 +23,7 @@ struct http_request {
 	socklen_t peer_len;
 	const char *pool;             /* its name */
 	const struct conf_http *conf; /* of the service as a whole */
+	const char *status_socket;    /* see struct service_setup */
 	int places_fd;                /* see struct service_setup */
 	const struct http_site *site;
 	struct http_target target;
@@ -66,6 +67,12 @@ int http_file_serve(struct http_request *r, int root, const char *path);
  */
 #define HTTP_CGI_REDIRECTS (-1)
 int http_cgi_serve(struct http_request *r, const struct http_cgi *cgi);
+
+/* http_status.c: 0, or the status of an error. */
+int http_status_serve(struct http_request *r, const struct http_status *section);
+
+/* The line for the agent-check of HAProxy (its configuration manual, 5.2); the length. */
+size_t http_status_agent(const char *status_socket, char *const *pools, char *buf, size_t size);
 
 /* http_ranges.c: the parts of a file that were asked for.  false: there are none to honour. */
 bool http_ranges_serve(struct http_request *r, struct http_reply *reply, int fd, int64_t size);

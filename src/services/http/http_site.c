@@ -44,19 +44,41 @@ warn_of_users(const struct conf_pool *pool, const char *path)
 	free(why);
 }
 
+/* The option that is at fault, with *why; NULL: none. */
+static const char *
+add_access(struct cidr_list *access, char *const *allow, char *const *deny, char **why)
+{
+	for (; allow && *allow; allow++)
+		if (cidr_add(access, *allow, false, why) < 0)
+			return "allow";
+	for (; deny && *deny; deny++)
+		if (cidr_add(access, *deny, true, why) < 0)
+			return "deny";
+	return NULL;
+}
+
 static int
-add_access(struct http_location *location, const struct conf_pool *pool, const struct identity *id,
-	   const struct conf_block *block, char **err)
+add_status(struct http_status *status, const struct conf_block *block, char **err)
+{
+	const struct conf_status *conf = block->values;
+	char *why = NULL;
+	const char *at_fault = add_access(&status->access, conf->allow, conf->deny, &why);
+
+	status->prefix = prefix_of(block);
+	status->pools = conf->pools;
+	return at_fault ? conf_block_fail(block, at_fault, why, err) : 0;
+}
+
+static int
+add_location(struct http_location *location, const struct conf_pool *pool,
+	     const struct identity *id, const struct conf_block *block, char **err)
 {
 	const struct conf_location *conf = block->values;
 	char *why = NULL;
+	const char *at_fault = add_access(&location->access, conf->allow, conf->deny, &why);
 
-	for (size_t i = 0; conf->allow && conf->allow[i]; i++)
-		if (cidr_add(&location->access, conf->allow[i], false, &why) < 0)
-			return conf_block_fail(block, "allow", why, err);
-	for (size_t i = 0; conf->deny && conf->deny[i]; i++)
-		if (cidr_add(&location->access, conf->deny[i], true, &why) < 0)
-			return conf_block_fail(block, "deny", why, err);
+	if (at_fault)
+		return conf_block_fail(block, at_fault, why, err);
 	if (!conf->auth_user_file)
 		return 0;
 	location->auth = http_auth_new(conf->auth_user_file);
@@ -91,11 +113,13 @@ add_block(struct http_site *site, const struct conf_pool *conf, const struct ide
 			atoi(block->title),
 			((const struct conf_error_document *)block->values)->file
 		};
+	if (block->section == &conf_status_section)
+		return add_status(&site->statuses[site->nstatuses++], block, err);
 	if (block->section != &conf_location_section)
 		return 0;
 	site->locations[site->nlocations] =
 	    (struct http_location){ .prefix = prefix_of(block), .conf = block->values };
-	return add_access(&site->locations[site->nlocations++], conf, id, block, err);
+	return add_location(&site->locations[site->nlocations++], conf, id, block, err);
 }
 
 static char *
@@ -122,6 +146,7 @@ prepare_site(struct http_site *site, const struct conf_pool *conf, const struct 
 	site->aliases = util_calloc(block->n + 1, sizeof(*site->aliases));
 	site->cgis = util_calloc(block->n + 1, sizeof(*site->cgis));
 	site->redirects = util_calloc(block->n + 1, sizeof(*site->redirects));
+	site->statuses = util_calloc(block->n + 1, sizeof(*site->statuses));
 	site->locations = util_calloc(block->n + 1, sizeof(*site->locations));
 	site->errors = util_calloc(block->n + 1, sizeof(*site->errors));
 	if (check_directory(conf, id, block, "document_root", site->conf->document_root, err) < 0)
@@ -149,9 +174,30 @@ http_sites_prepare(struct http_sites *sites, const struct conf_pool *conf,
 			    0)
 				return -1;
 		}
-	for (size_t i = 0; i < sites->n; i++)
+	for (size_t i = 0; i < sites->n; i++) {
 		sites->has_cgi |= sites->at[i].ncgis > 0;
+		sites->has_status |= sites->at[i].nstatuses > 0;
+	}
 	return 0;
+}
+
+int
+http_sites_prepare_status(struct http_sites *sites, const struct conf_pool *conf, char **err)
+{
+	struct http_site *site = util_calloc(1, sizeof(*site));
+	char *why = NULL;
+	const char *at_fault;
+
+	*sites = (struct http_sites){ .at = site, .n = 1, .has_status = true };
+	site->conf = conf->http->values;
+	site->root = -1;
+	site->statuses = util_calloc(1, sizeof(*site->statuses));
+	site->nstatuses = 1;
+	site->statuses[0] =
+	    (struct http_status){ .prefix = { "/", 1 }, .pools = conf->status.pools };
+	at_fault =
+	    add_access(&site->statuses[0].access, conf->status.allow, conf->status.deny, &why);
+	return at_fault ? conf_service_fail(conf, CONF_SERVICE_STATUS, at_fault, why, err) : 0;
 }
 
 void
@@ -166,6 +212,9 @@ http_sites_free(struct http_sites *sites)
 		}
 		for (size_t k = 0; k < site->ncgis; k++)
 			http_cgi_release(&site->cgis[k]);
+		for (size_t k = 0; k < site->nstatuses; k++)
+			cidr_free(&site->statuses[k].access);
+		free(site->statuses);
 		free(site->cgis);
 		free(site->fields);
 		free(site->aliases);
@@ -191,7 +240,8 @@ http_sites_open(struct http_sites *sites, char **err)
 	for (size_t i = 0; i < sites->n; i++) {
 		struct http_site *site = &sites->at[i];
 
-		if (open_root(site->conf->document_root, &site->root, err) < 0)
+		if (site->conf->document_root &&
+		    open_root(site->conf->document_root, &site->root, err) < 0)
 			return -1;
 		for (size_t k = 0; k < site->naliases; k++)
 			if (open_root(site->aliases[k].path, &site->aliases[k].root, err) < 0)
@@ -290,6 +340,14 @@ http_site_redirect(const struct http_site *site, const struct http_target *t)
 	const void *found = longest(site->redirects, site->nredirects, sizeof(*site->redirects), t);
 
 	return found || !site->outer ? found : http_site_redirect(site->outer, t);
+}
+
+const struct http_status *
+http_site_status(const struct http_site *site, const struct http_target *t)
+{
+	const void *found = longest(site->statuses, site->nstatuses, sizeof(*site->statuses), t);
+
+	return found || !site->outer ? found : http_site_status(site->outer, t);
 }
 
 const struct http_location *

@@ -30,6 +30,12 @@ struct http_location {
 	struct http_auth *auth; /* or NULL */
 };
 
+struct http_status {
+	struct http_prefix prefix;
+	struct cidr_list access;
+	char *const *pools; /* of the configuration; NULL: all */
+};
+
 struct http_error_document {
 	int status;
 	const char *file;
@@ -44,19 +50,22 @@ struct http_site {
 	struct http_cgi *cgis;
 	struct http_redirect *redirects;
 	struct http_location *locations;
+	struct http_status *statuses;
 	struct http_error_document *errors;
-	size_t naliases, ncgis, nredirects, nlocations, nerrors;
+	size_t naliases, ncgis, nredirects, nlocations, nstatuses, nerrors;
 };
 
 struct http_sites {
 	struct http_site *at; /* the first one is the default */
 	size_t n;
-	bool has_cgi;
+	bool has_cgi, has_status;
 };
 
 /* In the master: 0, or -1 with *err as "FILE:LINE: text".  conf must outlive it. */
 int http_sites_prepare(struct http_sites *sites, const struct conf_pool *conf,
 		       const struct identity *id, char **err);
+/* One site that has nothing but the status, at "/". */
+int http_sites_prepare_status(struct http_sites *sites, const struct conf_pool *conf, char **err);
 void http_sites_free(struct http_sites *sites);
 
 /* In the worker, with its identity: opens the directories.  -1 with *err. */
@@ -72,6 +81,8 @@ const struct http_redirect *http_site_redirect(const struct http_site *site,
 					       const struct http_target *t);
 const struct http_location *http_site_location(const struct http_site *site,
 					       const struct http_target *t);
+const struct http_status *http_site_status(const struct http_site *site,
+					   const struct http_target *t);
 const char *http_site_error_document(const struct http_site *site, int status);
 
 #endif
