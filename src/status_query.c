@@ -96,6 +96,8 @@ status_idle_percent(const struct status_doc *doc)
 		const struct status_pool *pool = &doc->pools[i];
 		int64_t max = util_max(pool->max_workers, 1);
 
+		if (strcmp(pool->service, "status") == 0)
+			continue; /* one of its workers is asking */
 		least = util_min(least, 100 * util_max(max - pool->busy, 0) / max);
 	}
 	return (int)util_max(least, 1);
