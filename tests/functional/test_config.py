@@ -26,7 +26,7 @@ SAMPLE = SRCDIR / 'conf/preforkd.conf.sample'
 # What an ordinary user cannot change is ignored with a warning, or refused as such.
 ROOT_ONLY = {'user-unknown', 'group-unknown', 'pool-user-unknown', 'pool-group-unknown',
              'supplementary-group-unknown', 'supplementary-groups-empty-name', 'chroot-missing',
-             'chroot-is-a-file'}
+             'chroot-is-a-file', 'http-cgi-user-unknown', 'http-cgi-user-without-root'}
 NEEDS_ROOT = {'full-vocabulary'}  # chroot
 
 IDENTITY = 'user = "nobody"\ngroup = "nogroup"\n'
@@ -133,8 +133,9 @@ def test_the_dump_of_a_dump_is_identical(source, tmp_path):
 
 
 def runnable(text):
-    """The sample names a user and ports that a test machine may lack."""
+    """The sample names a user, a directory and ports that a test machine may lack."""
     text = re.sub(r'^#?user = "preforkd"', 'user = "nobody"', text, flags=re.M)
+    text = text.replace('path = "/usr/lib/cgi-bin"', 'path = "/usr/lib"')
     return re.sub(r'^(\tlisten = "127\.0\.0\.1:)\d+', r'\g<1>0', text, flags=re.M)
 
 
@@ -227,7 +228,9 @@ def table_options():
     tables = dict(re.findall(r'(\w+)_options\[\] = \{(.*?)^\};', source, re.M | re.S))
     names = {table: set(re.findall(r'\{ "(\w+)",\s+CONF_', text.replace('SITE_OPTIONS', shared)))
              for table, text in tables.items()}
-    names['pool'] |= {f'rlimit_{name}' for name in re.findall(r'RLIMIT\("(\w+)"', tables['pool'])}
+    for table in ('pool', 'cgi'):
+        assert 'RLIMITS(' in tables[table]
+        names[table] |= {f'rlimit_{name}' for name in re.findall(r'RLIMIT\("(\w+)"', source)}
     return names
 
 
@@ -247,7 +250,10 @@ def test_what_the_sample_shows_commented_out_are_the_defaults(tmp_path):
 
 def test_the_dump_knows_the_options_of_the_tables_and_no_others(tmp_path):
     text = dump(as_runnable(copy(SAMPLE, tmp_path)))
-    for indent, tables in ('', ['global']), ('\t', ['pool']), ('\t\t', ['exec', 'echo', 'rot13', 'http']):
+    for indent, tables in (('', ['global']), ('\t', ['pool']),
+                           ('\t\t', ['exec', 'echo', 'rot13', 'http']),
+                           ('\t\t\t', ['site', 'alias', 'cgi', 'redirect', 'location',
+                                     'error_document'])):
         known = set().union(*(table_options()[table] for table in tables))
         shown = set(re.findall(rf'^{indent}(\w+) = ', text, re.M))
         assert shown and shown <= known

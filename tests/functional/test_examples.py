@@ -19,8 +19,9 @@ def example(name, **replaced):
     text, number = re.subn(r'(\blisten\s*=) "[^"]*"', r'\1 "127.0.0.1:0"', text)
     assert number >= 1
     daemon = Daemon()
-    shutil.copytree(EXAMPLES / 'www', daemon.dir / 'www')
-    daemon.env['PREFORKD_WWW'] = str(daemon.dir / 'www')
+    for directory, variable in ('www', 'PREFORKD_WWW'), ('cgi-bin', 'PREFORKD_CGI_BIN'):
+        shutil.copytree(EXAMPLES / directory, daemon.dir / directory)
+        daemon.env[variable] = str(daemon.dir / directory)
     for old, new in replaced.values():
         assert old in text
         text = text.replace(old, new.replace('{dir}', str(daemon.dir)))
@@ -47,7 +48,7 @@ def url(daemon, scheme, pool, path=''):
 
 
 def test_every_example_is_tested():
-    tested = {'quickstart', 'echo', 'rot13', 'hello', 'shell', 'git-daemon', 'rsyncd'}
+    tested = {'quickstart', 'echo', 'rot13', 'hello', 'shell', 'git-daemon', 'rsyncd', 'cgi'}
     assert {path.stem for path in EXAMPLES.glob('*.conf')} == tested
 
 
@@ -144,3 +145,61 @@ def test_the_rsync_example_and_rsync():
         copy = daemon.dir / 'copy'
         run('rsync', '-a', url(daemon, 'rsync', 'rsync', 'files/'), copy)
         assert (copy / 'file').read_text() == 'content\n'
+
+
+CGIT = '/usr/lib/cgit/cgit.cgi'
+# "secret", as htpasswd -B makes it.
+USERS = 'alice:$2y$04$Dx9nTu2mGiu890/HSNv86OXc3PsxU30SrfZrQgZfOtlyYsNfYga7S\n'
+CGIT_CONFIG = """css=/cgit-css/cgit.css
+logo=/cgit-css/cgit.png
+virtual-root=/cgit/
+scan-path={dir}/git
+"""
+
+
+@pytest.fixture
+def cgi():
+    """The example on a copy of what it needs; a repository is there that anybody may write."""
+    daemon = example('cgi', base=('/srv/git', '{dir}/git'), config=('/etc/cgitrc', '{dir}/cgitrc'),
+                     users=('/etc/preforkd/git-users', '{dir}/users'))
+    assert CGIT_CONFIG.splitlines()[:3] == \
+        re.findall(r'^# +(\w\S+=/cgit\S+)', (EXAMPLES / 'cgi.conf').read_text(), re.M)
+    (daemon.dir / 'cgitrc').write_text(CGIT_CONFIG.replace('{dir}', str(daemon.dir)))
+    (daemon.dir / 'users').write_text(USERS)
+    repository(daemon.dir)
+    run('chmod', '-R', 'a+rwX', daemon.dir / 'git')
+    with daemon:
+        yield daemon
+
+
+needs_cgi = pytest.mark.skipif(not shutil.which('git') or not os.path.exists(CGIT),
+                               reason='needs git and cgit')
+
+
+@needs('curl')
+@needs_cgi
+def test_the_cgi_example_and_curl(cgi):
+    page = run('curl', '-sS', '-g', url(cgi, 'http', 'cgi', 'cgi-bin/hello/x?a=<b>&c'))
+    assert 'Hello, 127.0.0.1!' in page and '/cgi-bin/hello/x?a=&lt;b&gt;&amp;c<' in page
+    page = run('curl', '-sS', url(cgi, 'http', 'cgi', 'cgit/hello.git/log/'))
+    assert '>first</a>' in page
+    for linked in re.findall(r"(?:src|href)='/(cgit-css/[^']*)'", page):
+        run('curl', '-sSf', '-o', '/dev/null', url(cgi, 'http', 'cgi', linked))
+    assert "href='/cgit-css/cgit.css'" in page
+
+
+@needs_cgi
+def test_the_cgi_example_and_git(cgi):
+    copy, other = cgi.dir / 'copy', cgi.dir / 'other'
+    run('git', 'clone', '-q', url(cgi, 'http', 'cgi', 'git/hello.git'), copy)
+    git = ['git', '-c', 'user.name=B', '-c', 'user.email=b@example.org', '-C', copy]
+    (copy / 'large').write_bytes(os.urandom(3 << 20))  # more than git sends in one piece
+    run(*git, 'add', 'large')
+    run(*git, 'commit', '-q', '-m', 'second')
+    for refused in 'git/hello.git', 'push/hello.git':
+        with pytest.raises(AssertionError, match='403|could not read Username'):
+            run(*git, 'push', '-q', url(cgi, 'http', 'cgi', refused), 'HEAD')
+    known = url(cgi, 'http', 'cgi', 'push/hello.git').replace('//', '//alice:secret@')
+    run(*git, 'push', '-q', known, 'HEAD')
+    run('git', 'clone', '-q', url(cgi, 'http', 'cgi', 'git/hello.git'), other)
+    assert (other / 'large').read_bytes() == (copy / 'large').read_bytes()

@@ -25,11 +25,11 @@ def of_source(text):
     found = {}
     shared = re.search(r'#define SITE_OPTIONS(.*?[^\\])\n', text, re.S)[1].replace('\\\n', '\n')
     text = re.sub(r'(?<!#define )\bSITE_OPTIONS\b', lambda _: shared, text)
+    limits = ', '.join(f'{{ "rlimit_{name}", CONF_RLIMIT, CONF_GENERATION, NULL }}'
+                       for name in re.findall(r'\bRLIMIT\("(\w+)", base,', text))
     for section, table in re.findall(r'struct conf_option (\w+)_options\[\] = \{(.*?)\n\};', text,
                                      re.S):
-        table = re.sub(r'#define.*?[^\\]\n', '', table, flags=re.S)
-        table = re.sub(r'RLIMIT\("(\w+)", \w+\)',
-                       r'{ "rlimit_\1", CONF_RLIMIT, CONF_GENERATION, 0, 0, 0, NULL, NULL }', table)
+        table = re.sub(r'\bRLIMITS\(\w+\(\w+\)\)', limits, table)
         for name, effect, rest in re.findall(
                 r'\{ "(\w+)",\s+CONF_\w+,\s+CONF_(\w+),(.*?) \}', table, re.S):
             found[section, name] = (fallback(rest.split(',')[-1]), EFFECTS[effect])
