@@ -18,10 +18,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CLOSED_OUTPUT_MS 1000 /* a script that has closed its output has so long to end */
-#define LOOK_MS          3600000
-#define WHO_BYTES        (ADDRESS_TEXT_BYTES + 200)
-#define RETRY            "Retry-After: 1\r\n"
+#define LOOK_MS   3600000
+#define WHO_BYTES (ADDRESS_TEXT_BYTES + 200)
+#define RETRY     "Retry-After: 1\r\n"
 
 /* Of the request that is being served. */
 static struct {
@@ -201,6 +200,10 @@ log_pump_end(const struct http_request *r, enum http_pump_end end)
 		else if (self.answer.left > 0 && r->broken)
 			complain(r, "its output is shorter than its Content-Length", "");
 		break;
+	case HTTP_PUMP_LINGERS:
+		log_info("pool %s: %s pid %d: goes on after its answer", r->pool, self.who,
+			 program_pid());
+		break;
 	case HTTP_PUMP_GONE:
 	case HTTP_PUMP_STUCK:
 		log_info("pool %s: %s pid %d: the client %s", r->pool, self.who, program_pid(),
@@ -240,6 +243,7 @@ status_of(enum http_pump_end end)
 		return 504;
 	case HTTP_PUMP_TERMINATED:
 		return 503;
+	case HTTP_PUMP_LINGERS:
 	case HTTP_PUMP_GONE:
 	case HTTP_PUMP_STUCK:
 		break;
@@ -268,7 +272,8 @@ settle_answer(struct http_request *r, enum http_pump_end end)
 {
 	int status = status_of(end);
 
-	if (end == HTTP_PUMP_OVER && (self.answer.redirects || has_answered()))
+	if (end == HTTP_PUMP_LINGERS ||
+	    (end == HTTP_PUMP_OVER && (self.answer.redirects || has_answered())))
 		return;
 	if (end == HTTP_PUMP_BODY_LATE)
 		r->keep_alive = false;
@@ -283,7 +288,7 @@ wait_for_end(void)
 {
 	int64_t stop_at = self.cgi->conf->keep_running
 			      ? self.end_at_ms
-			      : util_min(self.end_at_ms, util_now_ms() + CLOSED_OUTPUT_MS);
+			      : util_min(self.end_at_ms, util_now_ms() + HTTP_PUMP_GRACE_MS);
 
 	while (!program_has_ended()) {
 		int64_t left = stop_at - util_now_ms();

@@ -59,6 +59,7 @@ pass_body(struct http_cgi_answer *a, char *at, size_t len)
 
 	if (a->left >= 0 && (int64_t)len > a->left) {
 		a->over = true;
+		a->request->keep_alive = false;
 		len = (size_t)a->left;
 	}
 	if (len == 0)
@@ -213,9 +214,7 @@ http_cgi_answer_end(struct http_cgi_answer *a, bool whole)
 		fault(a, "there is none");
 	if (a->state != HTTP_CGI_BODY)
 		return;
-	r->broken = !whole || a->left > 0;
-	if (a->over)
-		r->keep_alive = false;
+	r->broken = a->left > 0 || (a->left < 0 && !whole);
 	if (a->chunked && whole)
 		a->out[1] = (struct http_text){ "0\r\n\r\n", 5 };
 	a->state = HTTP_CGI_DROP;

@@ -3,10 +3,13 @@
 #include "exec_env.h"
 #include "http_cgi_env.h"
 #include "log.h"
+#include "rlimits.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -101,6 +104,30 @@ hash(uint32_t before, const char *text)
 	return before;
 }
 
+/* A script may have less than its worker, and more only if that one is root. */
+static int
+check_limits(const struct http_cgi *cgi, const struct conf_pool *pool, const struct identity *id,
+	     char **err)
+{
+	int64_t nice = pool->nice == CONF_UNSET ? getpriority(PRIO_PROCESS, 0) : pool->nice;
+	char option[32];
+	int i;
+
+	if (id->uid == 0)
+		return 0;
+	if (cgi->conf->nice != CONF_UNSET && cgi->conf->nice < nice)
+		return conf_block_fail(
+		    cgi->block, "nice",
+		    util_format("only root can go below the workers' own (%lld)", (long long)nice),
+		    err);
+	i = rlimits_beyond(cgi->conf->rlimit, pool->rlimit);
+	if (i < 0)
+		return 0;
+	snprintf(option, sizeof(option), "rlimit_%s", conf_rlimit_names[i]);
+	return conf_block_fail(cgi->block, option,
+			       util_strdup("only root can go beyond the workers' own"), err);
+}
+
 int
 http_cgi_prepare(struct http_cgi *cgi, const struct conf_pool *pool, const struct identity *id,
 		 const char *site, const struct conf_block *block, char **err)
@@ -108,7 +135,8 @@ http_cgi_prepare(struct http_cgi *cgi, const struct conf_pool *pool, const struc
 	cgi->block = block;
 	cgi->conf = block->values;
 	cgi->number = hash(hash(2166136261U, site ? site : ""), block->title);
-	if (resolve_own(cgi, pool, id, err) < 0 || check_files(cgi, pool, id, err) < 0)
+	if (resolve_own(cgi, pool, id, err) < 0 || check_files(cgi, pool, id, err) < 0 ||
+	    check_limits(cgi, pool, id, err) < 0)
 		return -1;
 	cgi->environment = exec_env_fixed(pool, cgi->own.user ? &cgi->own : id);
 	exec_env_extend(&cgi->environment, cgi->conf->pass_environment, cgi->conf->environment);

@@ -22,6 +22,7 @@ static struct {
 	int client_left;   /* see http_conn_is_stuck() */
 	int64_t client_since;
 	bool gone;
+	int64_t grace_at; /* when a script whose answer is complete must have ended; 0: it is not */
 } self;
 
 static void
@@ -127,12 +128,33 @@ set_interest(const struct http_pump *p)
 	    (struct pollfd){ .fd = pending || self.read_all ? -1 : p->out_fd, .events = POLLIN };
 }
 
+/* The client has all that it was told to expect, and the script goes on. */
+static bool
+is_complete(const struct http_pump *p)
+{
+	const struct http_cgi_answer *a = p->answer;
+
+	if (self.answered || a->redirects || http_cgi_answer_is_pending(a))
+		return false;
+	return a->state == HTTP_CGI_DROP || (a->state == HTTP_CGI_BODY && a->left == 0);
+}
+
+/* From the end of the answer, or when nobody is there for whom it goes on. */
+static void
+give_grace(const struct http_pump *p)
+{
+	if (self.grace_at == 0 && !p->keep_running)
+		self.grace_at = util_now_ms() + HTTP_PUMP_GRACE_MS;
+}
+
 /* How long nothing may happen. */
 static int64_t
 patience(const struct http_pump *p, int64_t now)
 {
 	int64_t ms = p->end_at_ms - now;
 
+	if (self.grace_at != 0)
+		ms = util_min(ms, self.grace_at - now);
 	if (self.read_all && !self.answered)
 		ms = util_min(ms, self.exit_at - now);
 	else if (program_has_ended() && !http_cgi_answer_is_pending(p->answer))
@@ -164,9 +186,13 @@ count(struct http_pump *p, int64_t ms)
 static bool
 lose_client(struct http_pump *p)
 {
-	p->answer->request->broken = true;
-	if (!p->keep_running)
+	bool complete = is_complete(p);
+
+	p->answer->request->broken |= !complete;
+	p->answer->request->keep_alive = false;
+	if (!p->keep_running && !complete)
 		return true;
+	give_grace(p);
 	self.gone = true;
 	p->answer->state = HTTP_CGI_DROP;
 	p->answer->out[0].len = p->answer->out[1].len = 0;
@@ -241,8 +267,12 @@ run(struct http_pump *p)
 			return HTTP_PUMP_GONE;
 		if (is_done(p))
 			return HTTP_PUMP_OVER;
+		if (is_complete(p) && p->answer->left == 0)
+			give_grace(p);
 		before = util_now_ms();
-		if (is_late(p, before, &end))
+		if (self.grace_at != 0 && before >= self.grace_at)
+			return HTTP_PUMP_LINGERS;
+		if (is_late(p, before, &end) && (end != HTTP_PUMP_STUCK || lose_client(p)))
 			return end;
 		set_interest(p);
 		program_wait(self.fds, FDS, patience(p, before));

@@ -19,8 +19,12 @@ struct http_pump {
 	bool keep_running;  /* when the client has gone */
 };
 
+/* A script whose answer is complete, or whose output is closed, has so long to end. */
+#define HTTP_PUMP_GRACE_MS 1000
+
 enum http_pump_end {
 	HTTP_PUMP_OVER,       /* the answer has gone out, or is at fault */
+	HTTP_PUMP_LINGERS,    /* the answer is complete, but the script has not ended since */
 	HTTP_PUMP_GONE,       /* the client has */
 	HTTP_PUMP_STUCK,      /* the client takes nothing */
 	HTTP_PUMP_BODY_LATE,  /* the client does not send what it promised */
