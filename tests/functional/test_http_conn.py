@@ -4,7 +4,6 @@ import collections
 import contextlib
 import datetime
 import json
-import random
 import re
 import resource
 import select
@@ -515,40 +514,6 @@ def test_while_somebody_waits_no_connection_is_kept_alive():
             assert waiting.response().body == b'file'
         # And when nobody waits any more they are kept again.
         eventually(lambda: not one_answer(site).closes, 'a connection that is kept')
-
-
-def race(site, kept, delay):
-    """Sends on a kept connection so much later than somebody else has come who wants its
-    worker: whether that was in time.  The other one is answered in any case."""
-    with site.client(address=site.web) as other:
-        other.send(request('/file', CLOSE))
-        until = time.perf_counter() + delay
-        while time.perf_counter() < until:
-            pass
-        with contextlib.suppress(BrokenPipeError):  # only behind an end in order
-            kept.send(request('/file'))
-        in_time = kept.more()  # a reset would fail here
-        if in_time:
-            assert kept.response().body == b'file'
-        assert other.response().body == b'file'
-        return in_time
-
-
-def test_what_gave_way_was_idle():
-    """Clients that send at that very moment get an answer, or an end in order."""
-    with Site(http(LONG, options=('workers = 1',)), FILES) as site:
-        site.web, chance = site.address('web'), random.Random(1)
-        words, until = collections.Counter(), time.monotonic() + 8
-        delay, step = 0.001, 0.0005
-        while words.total() < 2000 and time.monotonic() < until:
-            with contextlib.ExitStack() as stack:
-                kept = a_kept_client(stack, site)
-                in_time = race(site, kept, max(0, chance.gauss(delay, 0.00005)))
-            words[in_time] += 1
-            if not in_time:  # from now on it stays near the very moment
-                step = 0.00003
-            delay += step if in_time else -step
-        assert words[True] > 20 and words[False] > 20, words
 
 
 def test_clients_that_wait_for_each_other_s_workers_lose_no_request():

@@ -1,20 +1,18 @@
 """The http service: which files it serves, under which names, as what, and to whom."""
 import base64
 import contextlib
-import ctypes
 import hashlib
 import html.parser
 import os
 import re
 import socket
-import threading
 import time
 import urllib.parse
 import warnings
 
 import pytest
 
-from harness import SANITIZED, eventually
+from harness import eventually
 from test_listen import ipv6
 from web import MTIME_NS, Client, Site, http, put, request, took
 
@@ -706,78 +704,6 @@ def test_yes_follows_a_link_whoever_owns_it():
     with linked('yes') as site:
         os.lchown(site.root / 'to-file', 1, 1)
         assert site.ask('/to-file').body == b'file'
-
-
-def exchange(one, other):
-    """Two names change places at one moment."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.renameat2(-100, os.fsencode(one), -100, os.fsencode(other), 2) != 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(one))
-
-
-@contextlib.contextmanager
-def changing_places(pairs):
-    """Each two names change places all the time while the block runs."""
-    stop = threading.Event()
-    failures = []
-
-    def run():
-        try:
-            while not stop.is_set():
-                for one, other in pairs:
-                    exchange(one, other)
-        except OSError as error:
-            failures.append(error)
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-        assert not failures, failures
-
-
-def race_site(choice, listing='directory_listing = true'):
-    """Names that are now a file or directory of the site and now a link to outside."""
-    site = Site(http(f'follow_symlinks = "{choice}"', 'precompressed = { "gzip" }', listing,
-                     'index = { "index.html" }'),
-                {'name': b'inside', 'dir/name': b'inside', 'deep/dir/name': b'inside',
-                 'dir/index.html': b'inside', 'packed.gz': b'inside', 'packed': b'inside'})
-    put(site.dir / 'outside/name', b'secret')
-    put(site.dir / 'outside/dir/name', b'secret')
-    put(site.dir / 'outside/index.html', b'secret')
-    pairs = []
-    for name, link in [('name', '../outside/name'), ('dir', '../outside'),
-                       ('deep', '../outside'), ('packed.gz', '../outside/name')]:
-        other = site.root / f'other-{name}'
-        os.symlink(link, other)
-        pairs.append((site.root / name, other))
-    os.mkdir(site.root / 'third', 0o755)
-    pairs.append((site.root / 'name', site.root / 'third'))
-    return site, pairs
-
-
-@pytest.mark.parametrize('choice', ['no', 'owner', 'yes'])
-def test_a_race_of_renames_never_serves_a_byte_from_outside(choice):
-    site, pairs = race_site(choice)
-    targets = ['/name', '/dir/name', '/deep/dir/name', '/dir/', '/packed', '/third', '/third/',
-               '/other-name', '/other-dir/name', '/']
-    seen = {target: set() for target in targets}
-    with site, changing_places(pairs):
-        until = time.monotonic() + (6 if SANITIZED else 3)
-        while time.monotonic() < until:
-            with site.client() as client:
-                answers = b''.join(request(target, 'Accept-Encoding: gzip') for target in targets)
-                client.send(answers * 8)
-                for target in targets * 8:
-                    answer = client.response()
-                    seen[target].add(answer.status)
-                    assert b'secret' not in answer.body, answer
-                    assert answer.status != 200 or b'inside' in answer.body or \
-                        b'<' in answer.body, answer
-    for target in '/name', '/dir/name', '/deep/dir/name', '/dir/', '/other-name':
-        assert {200, 404} <= seen[target], seen  # the race was one
 
 
 # ---- large files, odd files --------------------------------------------------------------
