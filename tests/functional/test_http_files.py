@@ -302,9 +302,10 @@ def test_header_adds_fields_to_answers():
 
 def test_error_document_is_the_page_of_its_status():
     lines = ['error_document 404 { file = "{dir}/404.html" }',
-             'error_document 403 { file = "{dir}/nothing.html" }']
+             'error_document 403 { file = "{dir}/403.html" }']
     site = Site(http(*lines), {'d/': None, 'a.txt': b'a'})
     put(site.dir / '404.html', b'<p>our own page</p>')
+    put(site.dir / '403.html', b'forbidden')
     with site, site.client() as client:
         answer = client.ask('/nothing')
         assert (answer.status, answer.body) == (404, b'<p>our own page</p>')
@@ -314,7 +315,10 @@ def test_error_document_is_the_page_of_its_status():
         for field in 'Range: bytes=0-3', 'If-None-Match: *', 'If-Match: "x"':
             answer = client.ask('/nothing', field)
             assert (answer.status, answer.body) == (404, b'<p>our own page</p>'), field
-        assert client.ask('/d/').status == 403  # with the built-in page
+        assert client.ask('/d/').body == b'forbidden'
+        (site.dir / '403.html').unlink()
+        answer = client.ask('/d/')
+        assert answer.status == 403 and b'403 Forbidden' in answer.body
         assert client.ask('/a.txt').body == b'a'
 
 
@@ -324,6 +328,23 @@ def test_error_document_of_a_request_that_is_wrong():
     with site:
         answer = site.raw(b'what is this\r\n\r\n')
         assert (answer.status, answer.body, answer.closes) == (400, b'our own page', True)
+
+
+@pytest.mark.root
+def test_an_error_document_that_the_workers_cannot_read_is_refused():
+    conf = http('error_document 404 { file = "{dir}/404.html" }')
+    site = Site(conf)
+    put(site.dir / '404.html', b'our own page', mode=0o600)
+    with site.spawned():
+        assert site.ended() == 1
+        assert re.search(r'preforkd\.conf:\d+: file: .*/404\.html: .*nobody', site.log()), site.log()
+    site = Site(http())
+    put(site.dir / '404.html', b'our own page', mode=0o600)
+    with site:
+        assert '/404.html: ' in site.reload(conf, expect='refused')
+        os.chmod(site.dir / '404.html', 0o644)
+        site.reload(conf)
+        assert site.ask('/nothing').body == b'our own page'
 
 
 def test_alias_is_another_tree_below_a_prefix():
