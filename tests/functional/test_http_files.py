@@ -399,6 +399,29 @@ def test_redirect_sends_elsewhere_with_what_stands_behind_its_prefix():
         assert site.ask('/here/a').body == b'a'
 
 
+@pytest.mark.parametrize('prefix, to, expected', [
+    ('/old', 'http://h.test/new', {'/old': 'http://h.test/new', '/old/': 'http://h.test/new/',
+                                   '/old/a': 'http://h.test/new/a', '/old?q': 'http://h.test/new?q',
+                                   '/old/a/?q': 'http://h.test/new/a/?q', '/older': None}),
+    ('/old', 'http://h.test/new/', {'/old': 'http://h.test/new/', '/old/': 'http://h.test/new/',
+                                    '/old/a': 'http://h.test/new/a'}),
+    ('/old/', 'http://h.test/new', {'/old/': 'http://h.test/new', '/old/a': 'http://h.test/new/a',
+                                    '/old/?q': 'http://h.test/new?q', '/old': None}),
+    # Nobody can add to the name of the host, nor make the path another host.
+    ('/', 'http://h.test', {'/': 'http://h.test', '/.evil.test': 'http://h.test/.evil.test',
+                            '/:1/': 'http://h.test/%3A1/'}),
+    ('/old', '/', {'/old': '/', '/old/evil.test/': '/evil.test/', '/old//evil.test': '/evil.test'}),
+    # What has a query or a fragment is the whole target.
+    ('/old', '/new?page=1', {'/old': '/new?page=1', '/old/a': '/new?page=1',
+                             '/old?q': '/new?page=1', '/old/a?page=2': '/new?page=1'}),
+    ('/old/', 'http://h.test/#top', {'/old/': 'http://h.test/#top', '/old/a?q': 'http://h.test/#top'}),
+])
+def test_redirect_joins_what_stands_behind_its_prefix_with_one_slash(prefix, to, expected):
+    with Site(http(f'redirect "{prefix}" {{ to = "{to}" }}')) as site:
+        got = {target: site.ask(target)['Location'] for target in expected}
+        assert got == expected
+
+
 # ---- sites -------------------------------------------------------------------------------
 
 SITES = http(
