@@ -3,6 +3,7 @@ import base64
 import collections
 import contextlib
 import datetime
+import itertools
 import json
 import re
 import resource
@@ -616,6 +617,29 @@ def test_a_graceful_stop_under_load_answers_all_that_has_come():
         site.signal(signal.SIGQUIT)
         assert [client.response().body for client in clients] == [b'file'] * 40
         assert site.ended(10) == 0
+
+
+def requests_until_it_ends(client):
+    """How many requests of a connection are answered."""
+    for number in itertools.count():
+        with contextlib.suppress(BrokenPipeError):
+            client.send(request('/file'))
+        if not client.more():
+            return number
+        answer = client.response()
+        assert answer.body == b'file'
+        if answer.closes:
+            return number + 1
+
+
+def test_a_worker_that_is_due_does_not_keep_its_connection():
+    conf = http(LONG, 'keepalive_requests = 1000000',
+                options=('workers = 1', 'max_requests_per_worker = 100'))
+    with Site(conf, FILES) as site, site.client() as client:
+        old = site.wait_workers(1)
+        with took(most=PATIENCE):
+            assert 90 <= requests_until_it_ends(client) < 100000
+        site.wait_replaced(old, 1)
 
 
 def test_recycled_workers_lose_no_request():
