@@ -25,6 +25,13 @@ fail(const struct conf_block *block, const char *option, const char *why, char *
 			 block->title ? "\"" : "", why);
 }
 
+/* The same for an option that the words do not name. */
+static int
+fail_option(const struct conf_block *block, const char *option, const char *why, char **err)
+{
+	return conf_block_fail(block, option, util_strdup(why), err);
+}
+
 /* What a site does not set, it has from the one around it. */
 static void
 inherit_number(int64_t *own, int64_t outer)
@@ -71,17 +78,18 @@ check_header(const struct conf_block *block, const char *text, char **err)
 	size_t name = strcspn(text, ":");
 
 	if (name == 0 || text[name] != ':')
-		return fail(block, "header", "a field is written \"Name: value\"", err);
+		return fail_option(block, "header", "a field is written \"Name: value\"", err);
 	for (size_t i = 0; i < name; i++)
 		if (!isalnum((unsigned char)text[i]) && !strchr("!#$%&'*+-.^_`|~", text[i]))
-			return fail(block, "header", "a field's name has letters, digits and -",
-				    err);
+			return fail_option(block, "header",
+					   "a field's name has letters, digits and -", err);
 	for (const char *p = text + name; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			return fail(block, "header", "a field has no control bytes", err);
+			return fail_option(block, "header", "a field has no control bytes", err);
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
 		if (strncasecmp(text, ours[i], strlen(ours[i])) == 0)
-			return fail(block, "header", "this field is set by preforkd itself", err);
+			return fail_option(block, "header", "this field is set by preforkd itself",
+					   err);
 	return 0;
 }
 
@@ -93,11 +101,13 @@ check_lists(const struct conf_block *block, const struct conf_site *site, char *
 			return -1;
 	for (size_t i = 0; site->index && site->index[i]; i++)
 		if (strchr(site->index[i], '/') || site->index[i][0] == '\0')
-			return fail(block, "index", "the name of a file, without a slash", err);
+			return fail_option(block, "index", "the name of a file, without a slash",
+					   err);
 	for (size_t i = 0; site->precompressed && site->precompressed[i]; i++)
 		if (strcmp(site->precompressed[i], "br") != 0 &&
 		    strcmp(site->precompressed[i], "gzip") != 0)
-			return fail(block, "precompressed", "codings are \"br\" and \"gzip\"", err);
+			return fail_option(block, "precompressed",
+					   "codings are \"br\" and \"gzip\"", err);
 	return 0;
 }
 
@@ -226,6 +236,60 @@ check_site(struct conf_block *block, struct conf_site *site, char **err)
 	return 0;
 }
 
+/* A name that requests can be for, and where it was given. */
+struct given_name {
+	const char *name, *option;
+	const struct conf_block *block;
+};
+
+static struct given_name *
+add_names(struct given_name *names, size_t *n, const struct conf_block *block)
+{
+	const struct conf_site *site = block->values; /* a struct conf_http begins with its site */
+	size_t more = util_list_len(site->server_alias);
+
+	names = util_realloc(names, *n + more + 1, sizeof(*names));
+	if (site->server_name)
+		names[(*n)++] = (struct given_name){ site->server_name, "server_name", block };
+	for (size_t i = 0; i < more; i++)
+		names[(*n)++] = (struct given_name){ site->server_alias[i], "server_alias", block };
+	return names;
+}
+
+static int
+fail_name(const struct given_name *first, const struct given_name *second, char **err)
+{
+	struct conf_where where = where_of(first->block, first->option);
+	char *why = util_format("%s \"%s\" is a name of another site: %s:%d", second->option,
+				second->name, where.file, where.line);
+
+	fail(second->block, second->option, why, err);
+	free(why);
+	return -1;
+}
+
+/* Of two sites with one name, the second would never be seen under it. */
+static int
+check_names(const struct conf_block *http, char **err)
+{
+	size_t n = 0, k;
+	struct given_name *names = add_names(NULL, &n, http);
+	int result = 0;
+
+	for (size_t i = 0; i < http->n; i++)
+		if (http->blocks[i]->section == &conf_site_section)
+			names = add_names(names, &n, http->blocks[i]);
+	for (size_t i = 1; i < n && result == 0; i++) {
+		for (k = 0; names[k].block != names[i].block; k++)
+			if (strcasecmp(names[k].name, names[i].name) == 0)
+				break;
+		if (names[k].block != names[i].block)
+			result = fail_name(&names[k], &names[i], err);
+	}
+	free(names);
+	return result;
+}
+
 int
 conf_check_http(struct conf_pool *pool, char **err)
 {
@@ -256,5 +320,5 @@ conf_check_http(struct conf_pool *pool, char **err)
 		if (check_site(block, site, err) < 0)
 			return -1;
 	}
-	return 0;
+	return check_names(http, err);
 }

@@ -277,10 +277,21 @@ cannot_start(const char *step, const char *why)
 	_exit(WORKER_CANNOT_START);
 }
 
+/* Who is due says so and works on: the master has another one ready before it goes. */
+static void
+look_at_itself(void)
+{
+	enum worker_due why = worker_check_due(self.worker);
+
+	if (why != DUE_NOT)
+		ring_master(scoreboard_want_leave(self.worker->scoreboard, self.worker->slot, why));
+}
+
 static void
 next_request(void)
 {
 	ring_master(scoreboard_request(self.worker->scoreboard, self.worker->slot));
+	look_at_itself();
 }
 
 static void
@@ -315,16 +326,6 @@ wait_at_gate(void)
 	while (read(self.gate, &byte, 1) < 0 && errno == EINTR)
 		;
 	close(self.gate);
-}
-
-/* Who is due says so and works on: the master has another one ready before it goes. */
-static void
-look_at_itself(void)
-{
-	enum worker_due why = worker_check_due(self.worker);
-
-	if (why != DUE_NOT)
-		ring_master(scoreboard_want_leave(self.worker->scoreboard, self.worker->slot, why));
 }
 
 /* What has come is taken first: unread, it would reset the connection. */

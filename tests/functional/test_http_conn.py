@@ -3,8 +3,8 @@ import base64
 import collections
 import contextlib
 import datetime
+import itertools
 import json
-import random
 import re
 import resource
 import select
@@ -517,40 +517,6 @@ def test_while_somebody_waits_no_connection_is_kept_alive():
         eventually(lambda: not one_answer(site).closes, 'a connection that is kept')
 
 
-def race(site, kept, delay):
-    """Sends on a kept connection so much later than somebody else has come who wants its
-    worker: whether that was in time.  The other one is answered in any case."""
-    with site.client(address=site.web) as other:
-        other.send(request('/file', CLOSE))
-        until = time.perf_counter() + delay
-        while time.perf_counter() < until:
-            pass
-        with contextlib.suppress(BrokenPipeError):  # only behind an end in order
-            kept.send(request('/file'))
-        in_time = kept.more()  # a reset would fail here
-        if in_time:
-            assert kept.response().body == b'file'
-        assert other.response().body == b'file'
-        return in_time
-
-
-def test_what_gave_way_was_idle():
-    """Clients that send at that very moment get an answer, or an end in order."""
-    with Site(http(LONG, options=('workers = 1',)), FILES) as site:
-        site.web, chance = site.address('web'), random.Random(1)
-        words, until = collections.Counter(), time.monotonic() + 8
-        delay, step = 0.001, 0.0005
-        while words.total() < 2000 and time.monotonic() < until:
-            with contextlib.ExitStack() as stack:
-                kept = a_kept_client(stack, site)
-                in_time = race(site, kept, max(0, chance.gauss(delay, 0.00005)))
-            words[in_time] += 1
-            if not in_time:  # from now on it stays near the very moment
-                step = 0.00003
-            delay += step if in_time else -step
-        assert words[True] > 20 and words[False] > 20, words
-
-
 def test_clients_that_wait_for_each_other_s_workers_lose_no_request():
     conf = http(LONG, 'keepalive_requests = 1000000', options=('workers = 4',))
     with Site(conf, FILES) as site:
@@ -651,6 +617,29 @@ def test_a_graceful_stop_under_load_answers_all_that_has_come():
         site.signal(signal.SIGQUIT)
         assert [client.response().body for client in clients] == [b'file'] * 40
         assert site.ended(10) == 0
+
+
+def requests_until_it_ends(client):
+    """How many requests of a connection are answered."""
+    for number in itertools.count():
+        with contextlib.suppress(BrokenPipeError):
+            client.send(request('/file'))
+        if not client.more():
+            return number
+        answer = client.response()
+        assert answer.body == b'file'
+        if answer.closes:
+            return number + 1
+
+
+def test_a_worker_that_is_due_does_not_keep_its_connection():
+    conf = http(LONG, 'keepalive_requests = 1000000',
+                options=('workers = 1', 'max_requests_per_worker = 100'))
+    with Site(conf, FILES) as site, site.client() as client:
+        old = site.wait_workers(1)
+        with took(most=PATIENCE):
+            assert 90 <= requests_until_it_ends(client) < 100000
+        site.wait_replaced(old, 1)
 
 
 def test_recycled_workers_lose_no_request():

@@ -1,20 +1,18 @@
 """The http service: which files it serves, under which names, as what, and to whom."""
 import base64
 import contextlib
-import ctypes
 import hashlib
 import html.parser
 import os
 import re
 import socket
-import threading
 import time
 import urllib.parse
 import warnings
 
 import pytest
 
-from harness import SANITIZED, eventually
+from harness import eventually
 from test_listen import ipv6
 from web import MTIME_NS, Client, Site, http, put, request, took
 
@@ -304,9 +302,10 @@ def test_header_adds_fields_to_answers():
 
 def test_error_document_is_the_page_of_its_status():
     lines = ['error_document 404 { file = "{dir}/404.html" }',
-             'error_document 403 { file = "{dir}/nothing.html" }']
+             'error_document 403 { file = "{dir}/403.html" }']
     site = Site(http(*lines), {'d/': None, 'a.txt': b'a'})
     put(site.dir / '404.html', b'<p>our own page</p>')
+    put(site.dir / '403.html', b'forbidden')
     with site, site.client() as client:
         answer = client.ask('/nothing')
         assert (answer.status, answer.body) == (404, b'<p>our own page</p>')
@@ -316,7 +315,10 @@ def test_error_document_is_the_page_of_its_status():
         for field in 'Range: bytes=0-3', 'If-None-Match: *', 'If-Match: "x"':
             answer = client.ask('/nothing', field)
             assert (answer.status, answer.body) == (404, b'<p>our own page</p>'), field
-        assert client.ask('/d/').status == 403  # with the built-in page
+        assert client.ask('/d/').body == b'forbidden'
+        (site.dir / '403.html').unlink()
+        answer = client.ask('/d/')
+        assert answer.status == 403 and b'403 Forbidden' in answer.body
         assert client.ask('/a.txt').body == b'a'
 
 
@@ -326,6 +328,23 @@ def test_error_document_of_a_request_that_is_wrong():
     with site:
         answer = site.raw(b'what is this\r\n\r\n')
         assert (answer.status, answer.body, answer.closes) == (400, b'our own page', True)
+
+
+@pytest.mark.root
+def test_an_error_document_that_the_workers_cannot_read_is_refused():
+    conf = http('error_document 404 { file = "{dir}/404.html" }')
+    site = Site(conf)
+    put(site.dir / '404.html', b'our own page', mode=0o600)
+    with site.spawned():
+        assert site.ended() == 1
+        assert re.search(r'preforkd\.conf:\d+: file: .*/404\.html: .*nobody', site.log()), site.log()
+    site = Site(http())
+    put(site.dir / '404.html', b'our own page', mode=0o600)
+    with site:
+        assert '/404.html: ' in site.reload(conf, expect='refused')
+        os.chmod(site.dir / '404.html', 0o644)
+        site.reload(conf)
+        assert site.ask('/nothing').body == b'our own page'
 
 
 def test_alias_is_another_tree_below_a_prefix():
@@ -378,6 +397,29 @@ def test_redirect_sends_elsewhere_with_what_stands_behind_its_prefix():
             assert (answer.status, answer['Location']) == (status, location)
         assert site.ask('/older').body == b'older'
         assert site.ask('/here/a').body == b'a'
+
+
+@pytest.mark.parametrize('prefix, to, expected', [
+    ('/old', 'http://h.test/new', {'/old': 'http://h.test/new', '/old/': 'http://h.test/new/',
+                                   '/old/a': 'http://h.test/new/a', '/old?q': 'http://h.test/new?q',
+                                   '/old/a/?q': 'http://h.test/new/a/?q', '/older': None}),
+    ('/old', 'http://h.test/new/', {'/old': 'http://h.test/new/', '/old/': 'http://h.test/new/',
+                                    '/old/a': 'http://h.test/new/a'}),
+    ('/old/', 'http://h.test/new', {'/old/': 'http://h.test/new', '/old/a': 'http://h.test/new/a',
+                                    '/old/?q': 'http://h.test/new?q', '/old': None}),
+    # Nobody can add to the name of the host, nor make the path another host.
+    ('/', 'http://h.test', {'/': 'http://h.test', '/.evil.test': 'http://h.test/.evil.test',
+                            '/:1/': 'http://h.test/%3A1/'}),
+    ('/old', '/', {'/old': '/', '/old/evil.test/': '/evil.test/', '/old//evil.test': '/evil.test'}),
+    # What has a query or a fragment is the whole target.
+    ('/old', '/new?page=1', {'/old': '/new?page=1', '/old/a': '/new?page=1',
+                             '/old?q': '/new?page=1', '/old/a?page=2': '/new?page=1'}),
+    ('/old/', 'http://h.test/#top', {'/old/': 'http://h.test/#top', '/old/a?q': 'http://h.test/#top'}),
+])
+def test_redirect_joins_what_stands_behind_its_prefix_with_one_slash(prefix, to, expected):
+    with Site(http(f'redirect "{prefix}" {{ to = "{to}" }}')) as site:
+        got = {target: site.ask(target)['Location'] for target in expected}
+        assert got == expected
 
 
 # ---- sites -------------------------------------------------------------------------------
@@ -706,78 +748,6 @@ def test_yes_follows_a_link_whoever_owns_it():
     with linked('yes') as site:
         os.lchown(site.root / 'to-file', 1, 1)
         assert site.ask('/to-file').body == b'file'
-
-
-def exchange(one, other):
-    """Two names change places at one moment."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.renameat2(-100, os.fsencode(one), -100, os.fsencode(other), 2) != 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(one))
-
-
-@contextlib.contextmanager
-def changing_places(pairs):
-    """Each two names change places all the time while the block runs."""
-    stop = threading.Event()
-    failures = []
-
-    def run():
-        try:
-            while not stop.is_set():
-                for one, other in pairs:
-                    exchange(one, other)
-        except OSError as error:
-            failures.append(error)
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-        assert not failures, failures
-
-
-def race_site(choice, listing='directory_listing = true'):
-    """Names that are now a file or directory of the site and now a link to outside."""
-    site = Site(http(f'follow_symlinks = "{choice}"', 'precompressed = { "gzip" }', listing,
-                     'index = { "index.html" }'),
-                {'name': b'inside', 'dir/name': b'inside', 'deep/dir/name': b'inside',
-                 'dir/index.html': b'inside', 'packed.gz': b'inside', 'packed': b'inside'})
-    put(site.dir / 'outside/name', b'secret')
-    put(site.dir / 'outside/dir/name', b'secret')
-    put(site.dir / 'outside/index.html', b'secret')
-    pairs = []
-    for name, link in [('name', '../outside/name'), ('dir', '../outside'),
-                       ('deep', '../outside'), ('packed.gz', '../outside/name')]:
-        other = site.root / f'other-{name}'
-        os.symlink(link, other)
-        pairs.append((site.root / name, other))
-    os.mkdir(site.root / 'third', 0o755)
-    pairs.append((site.root / 'name', site.root / 'third'))
-    return site, pairs
-
-
-@pytest.mark.parametrize('choice', ['no', 'owner', 'yes'])
-def test_a_race_of_renames_never_serves_a_byte_from_outside(choice):
-    site, pairs = race_site(choice)
-    targets = ['/name', '/dir/name', '/deep/dir/name', '/dir/', '/packed', '/third', '/third/',
-               '/other-name', '/other-dir/name', '/']
-    seen = {target: set() for target in targets}
-    with site, changing_places(pairs):
-        until = time.monotonic() + (6 if SANITIZED else 3)
-        while time.monotonic() < until:
-            with site.client() as client:
-                answers = b''.join(request(target, 'Accept-Encoding: gzip') for target in targets)
-                client.send(answers * 8)
-                for target in targets * 8:
-                    answer = client.response()
-                    seen[target].add(answer.status)
-                    assert b'secret' not in answer.body, answer
-                    assert answer.status != 200 or b'inside' in answer.body or \
-                        b'<' in answer.body, answer
-    for target in '/name', '/dir/name', '/deep/dir/name', '/dir/', '/other-name':
-        assert {200, 404} <= seen[target], seen  # the race was one
 
 
 # ---- large files, odd files --------------------------------------------------------------

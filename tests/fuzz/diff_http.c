@@ -47,9 +47,18 @@ parse(struct http_head *head, const char *buf, size_t len, size_t *used)
 	return http_head_parse(head, buf, len, &limits, &scanned, used, &status, &why);
 }
 
+/* behind: the rest of the head behind a value. */
+static void
+blank_tabs(char *behind)
+{
+	for (; *behind == ' ' || *behind == '\t'; behind++)
+		*behind = ' ';
+}
+
 /*
  * The request in words that llhttp knows: it refuses methods that it has no name for, and
- * minor versions behind 1.1; the caller of ours answers 501, and serves them as 1.1.
+ * minor versions behind 1.1; the caller of ours answers 501, and serves them as 1.1.  And
+ * a tab behind Content-Length or Transfer-Encoding, which is a blank by RFC 9110 5.6.3.
  */
 static char *
 translate(const struct http_head *head, const char *buf, size_t *len)
@@ -66,6 +75,14 @@ translate(const struct http_head *head, const char *buf, size_t *len)
 	       *len - (size_t)(line - buf) - head->method_text.len);
 	*len = *len - (size_t)(line - buf) - head->method_text.len + method.len;
 	p[line_end - line - (ptrdiff_t)head->method_text.len - 1] = (char)('0' + head->minor);
+	for (size_t i = 0; i < head->nfields; i++) {
+		struct http_text name = head->fields[i].name, value = head->fields[i].value;
+
+		if (http_text_is_nocase(name, "content-length") ||
+		    http_text_is_nocase(name, "transfer-encoding"))
+			blank_tabs(p + (value.at + value.len - line) -
+				   (ptrdiff_t)head->method_text.len);
+	}
 	return copy;
 }
 

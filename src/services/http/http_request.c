@@ -9,20 +9,34 @@
 #define REDIRECTS_MAX 5 /* by scripts, for one request */
 #define ALLOW         "Allow: GET, HEAD, OPTIONS\r\n"
 
+/*
+ * What the path has behind the prefix goes behind the target, with one slash between them
+ * whatever the two have: else a path could add to the name of a host, or be one.  A target
+ * with a query or a fragment is whole.
+ */
 static void
 serve_redirect(struct http_request *r, const struct http_redirect *redirect)
 {
 	static char location[4 * HTTP_PATH_BYTES + 16384];
-	const char *to = redirect->conf->to;
-	size_t skip = redirect->prefix.len, len;
-	int n = snprintf(location, HTTP_PATH_BYTES, "%s", to);
+	const char *rest = r->target.path + redirect->prefix.len;
+	const char *to = redirect->conf->to, *end = r->target.path + r->target.len;
+	size_t len = strlen(to);
 
-	if (n >= HTTP_PATH_BYTES) {
+	if (strpbrk(to, "?#")) {
+		http_answer_redirect(r, (int)redirect->conf->code, to);
+		return;
+	}
+	if (len + 2 > HTTP_PATH_BYTES) {
 		http_answer_status(r, 500, NULL);
 		return;
 	}
-	len = (size_t)n + http_target_encode(location + n, 3 * HTTP_PATH_BYTES,
-					     r->target.path + skip, r->target.len - skip);
+	memcpy(location, to, len);
+	if (rest < end) {
+		rest += *rest == '/';
+		len -= location[len - 1] == '/';
+		location[len++] = '/';
+	}
+	len += http_target_encode(location + len, 3 * HTTP_PATH_BYTES, rest, (size_t)(end - rest));
 	snprintf(location + len, sizeof(location) - len, "%s%.*s", r->target.has_query ? "?" : "",
 		 (int)r->target.query.len, r->target.query.at ? r->target.query.at : "");
 	http_answer_redirect(r, (int)redirect->conf->code, location);

@@ -11,17 +11,20 @@
 
 /* ---- in the master ---- */
 
+/* Something of that kind, which the workers may enter or read. */
 static int
-check_directory(const struct conf_pool *conf, const struct identity *id,
-		const struct conf_block *block, const char *option, const char *path, char **err)
+check_place(const struct conf_pool *conf, const struct identity *id, const struct conf_block *block,
+	    const char *option, const char *path, mode_t kind, char **err)
 {
 	char *outside = util_format("%s%s", conf->chroot ? conf->chroot : "", path), *why = NULL;
+	bool directory = kind == S_IFDIR;
 	struct stat st;
 
-	if (stat(outside, &st) == 0 && !S_ISDIR(st.st_mode))
-		util_fail(&why, "%s is not a directory", outside);
+	if (stat(outside, &st) == 0 && (st.st_mode & S_IFMT) != kind)
+		util_fail(&why, "%s is not a %s", outside,
+			  directory ? "directory" : "regular file");
 	else
-		identity_may(id, conf->chroot, path, X_OK, &why);
+		identity_may(id, conf->chroot, path, directory ? X_OK : R_OK, &why);
 	free(outside);
 	return why ? conf_block_fail(block, option, why, err) : 0;
 }
@@ -97,7 +100,7 @@ add_block(struct http_site *site, const struct conf_pool *conf, const struct ide
 
 		site->aliases[site->naliases++] =
 		    (struct http_alias){ prefix_of(block), alias->path, -1 };
-		return check_directory(conf, id, block, "path", alias->path, err);
+		return check_place(conf, id, block, "path", alias->path, S_IFDIR, err);
 	}
 	if (block->section == &conf_cgi_section) {
 		struct http_cgi *cgi = &site->cgis[site->ncgis++];
@@ -108,11 +111,13 @@ add_block(struct http_site *site, const struct conf_pool *conf, const struct ide
 	if (block->section == &conf_redirect_section)
 		site->redirects[site->nredirects++] =
 		    (struct http_redirect){ prefix_of(block), block->values };
-	if (block->section == &conf_error_document_section)
-		site->errors[site->nerrors++] = (struct http_error_document){
-			atoi(block->title),
-			((const struct conf_error_document *)block->values)->file
-		};
+	if (block->section == &conf_error_document_section) {
+		const struct conf_error_document *page = block->values;
+
+		site->errors[site->nerrors++] =
+		    (struct http_error_document){ atoi(block->title), page->file };
+		return check_place(conf, id, block, "file", page->file, S_IFREG, err);
+	}
 	if (block->section == &conf_status_section)
 		return add_status(&site->statuses[site->nstatuses++], block, err);
 	if (block->section != &conf_location_section)
@@ -149,7 +154,8 @@ prepare_site(struct http_site *site, const struct conf_pool *conf, const struct 
 	site->statuses = util_calloc(block->n + 1, sizeof(*site->statuses));
 	site->locations = util_calloc(block->n + 1, sizeof(*site->locations));
 	site->errors = util_calloc(block->n + 1, sizeof(*site->errors));
-	if (check_directory(conf, id, block, "document_root", site->conf->document_root, err) < 0)
+	if (check_place(conf, id, block, "document_root", site->conf->document_root, S_IFDIR, err) <
+	    0)
 		return -1;
 	for (size_t i = 0; i < block->n; i++)
 		if (add_block(site, conf, id, block->blocks[i], err) < 0)
