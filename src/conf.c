@@ -172,7 +172,10 @@ conf_block_free(struct conf_block *block)
 void *
 conf_service_values(const struct conf_pool *pool, size_t service)
 {
-	return service == CONF_SERVICE_HTTP ? pool->http->values : (void *)(uintptr_t)pool;
+	if (service == CONF_SERVICE_HTTP)
+		return pool->http->values;
+	return service == CONF_SERVICE_STATUS ? (void *)(uintptr_t)&pool->status
+					      : (void *)(uintptr_t)pool;
 }
 
 struct conf_where *
@@ -232,7 +235,7 @@ conf_pool_free(struct conf_pool *pool)
 	free_values(pool, &conf_pool_section);
 	for (size_t i = 0; i < CONF_SERVICES; i++)
 		if (conf_service_sections[i].size == 0)
-			free_values(pool, &conf_service_sections[i]);
+			free_values(conf_service_values(pool, i), &conf_service_sections[i]);
 	conf_block_free(pool->http);
 	free(pool->name);
 	free(pool);
@@ -260,7 +263,7 @@ conf_add_pool(struct conf *conf, const char *name)
 	set_defaults(pool, &conf_pool_section);
 	for (size_t i = 0; i < CONF_SERVICES; i++)
 		if (conf_service_sections[i].size == 0)
-			set_defaults(pool, &conf_service_sections[i]);
+			set_defaults(conf_service_values(pool, i), &conf_service_sections[i]);
 	pool->http = conf_block_new(&conf_service_sections[CONF_SERVICE_HTTP], NULL, NULL);
 	conf->pools = util_realloc(conf->pools, conf->npools + 1, sizeof(*conf->pools));
 	conf->pools[conf->npools++] = pool;
@@ -308,7 +311,8 @@ conf_pool_copy(const struct conf_pool *pool)
 	copy_values(copy, pool, &conf_pool_section);
 	for (size_t i = 0; i < CONF_SERVICES; i++)
 		if (conf_service_sections[i].size == 0)
-			copy_values(copy, pool, &conf_service_sections[i]);
+			copy_values(conf_service_values(copy, i), conf_service_values(pool, i),
+				    &conf_service_sections[i]);
 	copy->http = copy_block(pool->http, NULL);
 	return copy;
 }
@@ -379,5 +383,7 @@ conf_pool_diff(const struct conf_pool *a, const struct conf_pool *b)
 
 	if (b->service == CONF_SERVICE_HTTP)
 		return effects | block_diff(a->http, b->http);
-	return effects | section_diff(a, b, &conf_service_sections[b->service]);
+	return effects | section_diff(conf_service_values(a, (size_t)b->service),
+				      conf_service_values(b, (size_t)b->service),
+				      &conf_service_sections[b->service]);
 }

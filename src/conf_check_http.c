@@ -199,6 +199,8 @@ check_status(const struct conf_block *block, char **err)
 
 	if (!status->allow)
 		return fail(block, "allow", "say who may see it: allow = { \"127.0.0.1\" }", err);
+	if (status->agent)
+		return fail(block, "agent", "agent is for a pool of service \"status\"", err);
 	return 0;
 }
 

@@ -181,13 +181,7 @@ static const struct conf_option status_options[] = {
 	{ "allow", CONF_LIST, CONF_GENERATION, STATUS(allow), NOTHING, NULL },
 	{ "deny", CONF_LIST, CONF_GENERATION, STATUS(deny), NOTHING, NULL },
 	{ "pools", CONF_LIST, CONF_GENERATION, STATUS(pools), NOTHING, NULL },
-};
-
-static const struct conf_option status_service_options[] = {
-	{ "allow", CONF_LIST, CONF_GENERATION, POOL(status.allow), NOTHING, NULL },
-	{ "deny", CONF_LIST, CONF_GENERATION, POOL(status.deny), NOTHING, NULL },
-	{ "pools", CONF_LIST, CONF_GENERATION, POOL(status.pools), NOTHING, NULL },
-	{ "agent", CONF_BOOL, CONF_GENERATION, POOL(status.agent), NOTHING, "false" },
+	{ "agent", CONF_BOOL, CONF_GENERATION, STATUS(agent), NOTHING, "false" },
 };
 
 #define REDIRECT(field) offsetof(struct conf_redirect, field)
@@ -253,7 +247,7 @@ const struct conf_section conf_service_sections[CONF_SERVICES] = {
 		  &conf_location_section, &conf_error_document_section, &conf_status_section,
 		  &conf_site_section, NULL },
 	},
-	[CONF_SERVICE_STATUS] = { SECTION("status", status_service_options), 0, { NULL } },
+	[CONF_SERVICE_STATUS] = { SECTION("status", status_options), 0, { NULL } },
 };
 
 _Static_assert(ARRAY_LEN(pool_options) <= CONF_SECTION_OPTIONS, "conf_pool.set is too small");
