@@ -6,6 +6,7 @@
 #include "ctl_client.h"
 #include "status_json.h"
 #include "status_text.h"
+#include "top.h"
 #include "utf8.h"
 
 #include <ctype.h>
@@ -16,6 +17,7 @@ enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_NO_DAEMON = 3, EXIT
 
 enum {
 	QUICK_MS = 20000, /* a limit for answers that wait for nothing, against a dead daemon */
+	TOP_MS = 1000,    /* from one look to the next */
 	MONTH_MS = 30 * 86400 * INT64_C(1000),
 };
 
@@ -23,6 +25,7 @@ static const char usage_text[] =
     "usage: preforkctl [-s SOCKET] [--timeout TIME] COMMAND [ARG...]\n"
     "  status [--json] [POOL]      what runs and how it fares\n"
     "  workers [POOL]              what each worker does\n"
+    "  top                         both, again and again\n"
     "  reload                      read the configuration again, if it is right\n"
     "  test                        only check the configuration\n"
     "  reopen                      open the log file again\n"
@@ -53,6 +56,7 @@ struct command {
 static const struct command commands[] = {
 	{ "status", " [POOL]", 0, 1, FLAG_JSON, false },
 	{ "workers", " [POOL]", 0, 1, 0, false },
+	{ "top", "", 0, 0, 0, false },
 	{ "reload", "", 0, 0, FLAG_NO_WAIT, true },
 	{ "test", "", 0, 0, 0, true },
 	{ "reopen", "", 0, 0, 0, false },
@@ -339,7 +343,7 @@ main(int argc, char **argv)
 	else {
 		if (is_command(&line, "version"))
 			puts("preforkctl " PACKAGE_VERSION);
-		status = run(&line);
+		status = is_command(&line, "top") ? top_run(line.socket, TOP_MS) : run(&line);
 	}
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
