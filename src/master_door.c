@@ -37,8 +37,8 @@ on_readable(evutil_socket_t listener, short what, void *arg)
 	struct ucred peer = { .uid = (uid_t)-1, .gid = (gid_t)-1 };
 	struct sockaddr_storage from;
 	socklen_t len = sizeof(peer), from_len = sizeof(from);
-	int fd = accept4(listener, (struct sockaddr *)&from, &from_len,
-			 SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd =
+	    accept4(listener, (struct sockaddr *)&from, &from_len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)what;
 	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)

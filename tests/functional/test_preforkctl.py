@@ -565,7 +565,7 @@ needs_bash = pytest.mark.skipif(not shutil.which('bash'), reason='needs bash')
 def test_commands_and_options_are_completed():
     usage = run('-h').stdout
     commands = re.findall(r'^  ([a-z]+) ', usage, re.M) + re.findall(r'; ([a-z]+) POOL:', usage)
-    assert len(commands) == 13 and sorted(complete('')) == sorted(commands)
+    assert len(commands) == 14 and sorted(complete('')) == sorted(commands)
     assert complete('re') == ['reload', 'reopen', 'recycle', 'resume']
     assert complete('--timeout', '5s', 'work') == ['workers']
     assert complete('--timeout', '') == [] and complete('scale', 'www', '') == []
