@@ -196,7 +196,7 @@ struct conf {
 	char *pid_file;
 	char *control_socket, *control_group;
 	char *log;
-	int64_t log_level;
+	int64_t log_level, log_format;
 	int64_t max_workers;
 	int64_t graceful_timeout;
 	char *include_dir;
@@ -214,6 +214,8 @@ enum conf_service {
 	CONF_SERVICE_STATUS,
 	CONF_SERVICES
 };
+
+enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
 
 #define CONF_SECTION_BLOCKS 8 /* no section has more kinds */
 

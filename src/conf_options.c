@@ -13,6 +13,7 @@ const char *const conf_rlimit_names[CONF_RLIMITS] = { "as",      "core",   "cpu"
 
 const char *const conf_log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
 
+static const char *const log_formats[] = { "text", "json", NULL };
 static const char *const symlink_choices[] = { "no", "owner", "yes", NULL };
 
 /* One option an entry, readable as a table. */
@@ -42,6 +43,7 @@ static const struct conf_option global_options[] = {
 	{ "control_group", CONF_STRING, CONF_LIVE, GLOBAL(control_group), NOTHING, NULL },
 	{ "log", CONF_STRING, CONF_LIVE, GLOBAL(log), NOTHING, "syslog:daemon" },
 	{ "log_level", CONF_CHOICE, CONF_LIVE, GLOBAL(log_level), 0, 0, conf_log_levels, "notice" },
+	{ "log_format", CONF_CHOICE, CONF_LIVE, GLOBAL(log_format), 0, 0, log_formats, "text" },
 	{ "max_workers", CONF_COUNT, CONF_LIVE, GLOBAL(max_workers), 1, CONF_MAX_WORKERS, NULL,
 	  "1000" },
 	{ "graceful_timeout", CONF_TIME, CONF_LIVE, GLOBAL(graceful_timeout), 0, DAY, NULL, "30s" },

@@ -1,6 +1,7 @@
 #include "log.h"
 
 #include "fd_channel.h"
+#include "log_line.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@ struct log_handover {
 	enum log_kind kind;
 	int facility;
 	int level;
+	bool json;
 };
 
 static struct {
@@ -30,6 +32,7 @@ static struct {
 	char *path;
 	int fd;
 	int level;
+	bool json;
 	bool copy_to_stderr;
 	bool plain;
 	bool may_stall; /* not a regular file: ask poll(2) before a write */
@@ -64,7 +67,7 @@ is_regular(int fd)
 static void
 channel_offer(int fd)
 {
-	struct log_handover handover = { self.kind, self.facility, self.level };
+	struct log_handover handover = { self.kind, self.facility, self.level, self.json };
 
 	if (fd_channel_offer(&self.channel, fd, &handover, sizeof(handover)) < 0)
 		log_error("cannot hand the log to the workers: %s", strerror(errno));
@@ -85,6 +88,7 @@ channel_take(void)
 		self.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	close(fd);
 	self.level = handover.level;
+	self.json = handover.json;
 	self.kind = handover.kind;
 	self.facility = handover.facility;
 	self.may_stall = self.kind == LOG_TO_STDERR && !is_regular(self.fd);
@@ -122,11 +126,12 @@ log_reopen(char **err)
 }
 
 void
-log_set_level(int level)
+log_set(int level, bool json)
 {
-	if (level == self.level)
+	if (level == self.level && json == self.json)
 		return;
 	self.level = level;
+	self.json = json;
 	if (self.channel.newest)
 		channel_offer(self.fd);
 }
@@ -169,38 +174,6 @@ log_moved(int fd, int channel_fd)
 	fd_channel_moved(&self.channel, channel_fd);
 }
 
-static const char *
-level_name(int level)
-{
-	static const char *const names[] = { "emerg",   "alert",  "crit", "error",
-					     "warning", "notice", "info", "debug" };
-
-	return names[level & 7];
-}
-
-/* "2026-11-20T11:03:25.123+0000 preforkd[42] notice: ", or syslog's "<29>Nov 20 ..." */
-static size_t
-format_prefix(char *buf, size_t size, int level, bool for_syslog)
-{
-	struct timespec now;
-	struct tm tm;
-	char stamp[40], zone[8];
-
-	if (self.plain)
-		return (size_t)snprintf(buf, size, "%s: %s: ", self.ident, level_name(level));
-	clock_gettime(CLOCK_REALTIME, &now);
-	localtime_r(&now.tv_sec, &tm);
-	if (for_syslog) {
-		strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", &tm);
-		return (size_t)snprintf(buf, size, "<%d>%s %s[%d]: ", self.facility | level, stamp,
-					self.ident, (int)getpid());
-	}
-	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
-	strftime(zone, sizeof(zone), "%z", &tm);
-	return (size_t)snprintf(buf, size, "%s.%03ld%s %s[%d] %s: ", stamp, now.tv_nsec / 1000000,
-				zone, self.ident, (int)getpid(), level_name(level));
-}
-
 static bool
 write_line(int fd, const char *line, size_t len, bool may_stall)
 {
@@ -235,11 +208,19 @@ static void
 emit(int level, const char *text, size_t text_len)
 {
 	char line[LINE_MAX_BYTES];
-	bool to_syslog = self.kind == LOG_TO_SYSLOG, done;
-	size_t len = format_prefix(line, sizeof(line), level, to_syslog);
+	struct log_line parts = {
+		.ident = self.ident,
+		.level = level,
+		.facility = self.kind == LOG_TO_SYSLOG ? self.facility : -1,
+		.plain = self.plain,
+		.json = self.json,
+		.text = text,
+		.len = text_len,
+	};
+	size_t len = log_line_format(&parts, line, sizeof(line) - 1);
+	bool done;
 
-	len += util_escape(line + len, sizeof(line) - len - 1, text, text_len);
-	if (to_syslog) {
+	if (self.kind == LOG_TO_SYSLOG) {
 		done = write_syslog(line, len);
 	} else {
 		line[len++] = '\n';

@@ -29,8 +29,8 @@ void log_adopt(const struct log_target *target, int fd);
 /* Opens the file of the present target again (after a rotation); -1 with *err. */
 int log_reopen(char **err);
 
-/* Workers that run follow, too. */
-void log_set_level(int level);
+/* json: an object a line.  Workers that run follow, too. */
+void log_set(int level, bool json);
 
 /* Lines without time and process: for a command that somebody waits for. */
 void log_set_plain(void);

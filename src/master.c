@@ -152,6 +152,14 @@ master_stop(bool fast, const char *by)
 		pool_stop(master.pools[i], fast, now);
 }
 
+void
+master_set_log(const struct conf *conf)
+{
+	int level = master.options.log_level;
+
+	log_set(level >= 0 ? level : conf_log_level(conf), conf->log_format == CONF_LOG_JSON);
+}
+
 int
 master_reopen_log(const char *by, char **err)
 {
@@ -409,7 +417,7 @@ master_run(const struct master_options *options)
 	master.started_ms = util_now_ms();
 	signal(SIGPIPE, SIG_IGN);
 	if (options->log_level >= 0)
-		log_set_level(options->log_level);
+		log_set(options->log_level, false);
 	log_copy_to_stderr(options->ready_fd >= 0);
 	if (start(&err) < 0) {
 		log_error("cannot start: %s", err);

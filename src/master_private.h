@@ -138,6 +138,7 @@ void master_command_free(struct master_command *c);
 
 /* master.c: what signals and commands have in common. */
 void master_stop(bool fast, const char *by);
+void master_set_log(const struct conf *conf); /* level and format */
 int master_reopen_log(const char *by, char **err);
 
 /* master.c: after anything that may have ended a trial, a pool, or the daemon. */

@@ -189,8 +189,11 @@ begin(enum reload_kind kind, struct reload_plan *plan, char *err)
 		free(err);
 		return ticket;
 	}
-	if (master.state == MASTER_STARTING)
-		adopt_log(); /* there is no other to go back to, and workers inherit it */
+	if (master.state == MASTER_STARTING) {
+		/* There is no other to go back to, and workers inherit it. */
+		adopt_log();
+		master_set_log(plan->conf);
+	}
 	start_trials();
 	for (size_t i = 0; i < master.npools; i++)
 		pool_look(master.pools[i], util_now_ms());
@@ -357,8 +360,7 @@ commit_daemon(struct conf *conf)
 
 	adopt_log();
 	adopt_control();
-	if (master.options.log_level < 0)
-		log_set_level(conf_log_level(conf));
+	master_set_log(conf);
 	if (old && strcmp(old->pid_file, conf->pid_file) != 0)
 		log_warn("pid_file takes effect at the next start");
 	master.conf = conf;

@@ -270,7 +270,7 @@ class Daemon:
 
     def address(self, pool):
         """The last address that the log names for a pool: (family, address)."""
-        found = re.findall(rf'pool {re.escape(pool)}: listening on (\S+)', self.log())
+        found = re.findall(rf'pool {re.escape(pool)}: listening on ([^\s"]+)', self.log())
         assert found, f'no listen address of pool {pool} in the log'
         text = found[-1]
         if text.startswith('/'):
