@@ -808,38 +808,43 @@ def answer(*fields, first='HTTP/1.1 200 OK', body=b'ok', end='\r\n'):
     return end.join([first, *fields, '', '']).encode() + body
 
 
-RIGHT = {
-    'a length': answer(),
-    'chunks': answer('Transfer-Encoding: chunked', body=b'2\r\nok\r\n0\r\n\r\n'),
-    'to the end': answer('Connection: close'),
-}
-WRONG = {
-    'another version': answer(first='HTTP/1.0 200 OK'),
-    'no status': answer(first='HTTP/1.1 OK'),
-    'no reason': answer(first='HTTP/1.1 200'),
-    'LF': answer(end='\n'),
-    'CR': answer('X: a\rb'),
-    'a fold': answer('X: a\r\n b'),
-    'no colon': answer('X'),
-    'a blank before the colon': answer('X : a'),
-    'no Date': answer('X: a').replace(b'Date:', b'Dote:'),
-    'an old Date': answer('Date: Tue, 01 Jan 2019 00:00:00 GMT'),
-    'a date of another form': answer('Date: Tue Jan  1 00:00:00 2019'),
-    'another day of the week': answer('Last-Modified: Mon, 01 Jan 2019 00:00:00 GMT'),
-    'a tag without quotes': answer('ETag: abc'),
-    'two lengths': answer('Content-Length: 2', 'Content-Length: 2'),
-    'a length and chunks': answer('Content-Length: 2', 'Transfer-Encoding: chunked'),
-    'no framing': answer('Connection: keep-alive'),
-    'too short': answer(body=b'o'),
-    'chunks without an end': answer('Transfer-Encoding: chunked', body=b'2\r\nok\r\n'),
-    'chunks that are none': answer('Transfer-Encoding: chunked', body=b'2\nok\n0\n\n'),
-    'more behind the last': answer('Connection: close', 'Content-Length: 2', body=b'okHTTP'),
-    '204 with a length': answer(first='HTTP/1.1 204 No Content', body=b''),
-    '405 without Allow': answer(first='HTTP/1.1 405 Method Not Allowed'),
-    '401 without a challenge': answer(first='HTTP/1.1 401 Unauthorized'),
-    '206 without a range': answer(first='HTTP/1.1 206 Partial Content'),
-    '100 that nobody asked for': b'HTTP/1.1 100 Continue\r\n\r\n' + answer(),
-}
+# Made when they are read: their Date grows old.
+def right():
+    return {
+        'a length': answer(),
+        'chunks': answer('Transfer-Encoding: chunked', body=b'2\r\nok\r\n0\r\n\r\n'),
+        'to the end': answer('Connection: close'),
+    }
+
+
+def wrong():
+    return {
+        'another version': answer(first='HTTP/1.0 200 OK'),
+        'no status': answer(first='HTTP/1.1 OK'),
+        'no reason': answer(first='HTTP/1.1 200'),
+        'LF': answer(end='\n'),
+        'CR': answer('X: a\rb'),
+        'a fold': answer('X: a\r\n b'),
+        'no colon': answer('X'),
+        'a blank before the colon': answer('X : a'),
+        'no Date': answer('X: a').replace(b'Date:', b'Dote:'),
+        'an old Date': answer('Date: Tue, 01 Jan 2019 00:00:00 GMT'),
+        'a date of another form': answer('Date: Tue Jan  1 00:00:00 2019'),
+        'another day of the week': answer('Last-Modified: Mon, 01 Jan 2019 00:00:00 GMT'),
+        'a tag without quotes': answer('ETag: abc'),
+        'two lengths': answer('Content-Length: 2', 'Content-Length: 2'),
+        'a length and chunks': answer('Content-Length: 2', 'Transfer-Encoding: chunked'),
+        'no framing': answer('Connection: keep-alive'),
+        'too short': answer(body=b'o'),
+        'chunks without an end': answer('Transfer-Encoding: chunked', body=b'2\r\nok\r\n'),
+        'chunks that are none': answer('Transfer-Encoding: chunked', body=b'2\nok\n0\n\n'),
+        'more behind the last': answer('Connection: close', 'Content-Length: 2', body=b'okHTTP'),
+        '204 with a length': answer(first='HTTP/1.1 204 No Content', body=b''),
+        '405 without Allow': answer(first='HTTP/1.1 405 Method Not Allowed'),
+        '401 without a challenge': answer(first='HTTP/1.1 401 Unauthorized'),
+        '206 without a range': answer(first='HTTP/1.1 206 Partial Content'),
+        '100 that nobody asked for': b'HTTP/1.1 100 Continue\r\n\r\n' + answer(),
+    }
 
 
 def read(data):
@@ -852,8 +857,8 @@ def read(data):
 
 
 def test_the_client_of_these_tests_takes_what_is_well_formed_and_nothing_else():
-    for data in RIGHT.values():
+    for data in right().values():
         assert read(data).body == b'ok'
-    for name, data in WRONG.items():
+    for name, data in wrong().items():
         with pytest.raises(Malformed):
             print(name, read(data))
