@@ -5,9 +5,11 @@
 #include "address.h"
 #include "http_prepare.h"
 #include "http_request.h"
+#include "http_scratch.h"
 #include "program.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -39,13 +41,12 @@ static struct {
 	struct http_conn conn;
 	struct http_head head;
 	struct http_body body;
-	struct http_request request;
 	char client[ADDRESS_TEXT_BYTES], local[ADDRESS_TEXT_BYTES];
 	unsigned port;
 	pid_t pid;
 	bool begun;                     /* a byte of the request has come */
 	uint64_t in_before, out_before; /* of conn, when the request began */
-	char line[LOG_LINE_BYTES];
+	struct http_request request;    /* last, for its size */
 } self;
 
 static int
@@ -53,6 +54,7 @@ http_start(const struct service_setup *setup, char **err)
 {
 	const struct conf_http *conf;
 	int64_t fields;
+	size_t table;
 
 	self.setup = setup;
 	self.prepared = setup->prepared;
@@ -64,17 +66,18 @@ http_start(const struct service_setup *setup, char **err)
 		.field_size = (size_t)conf->limit_request_field_size,
 		.fields = (size_t)conf->limit_request_fields,
 	};
-	self.fields = util_calloc(self.limits.fields, sizeof(*self.fields));
+	table = self.limits.fields * sizeof(*self.fields);
 	fields =
 	    util_max(conf->limit_request_field_size + 2,
 		     util_min(conf->limit_request_fields * (conf->limit_request_field_size + 2),
 			      FIELD_BYTES_MAX));
 	self.conn.size = self.limits.request_line + (size_t)fields + BODY_BYTES;
 	/* Not of the heap: pages that are never touched cost nothing. */
-	self.conn.buf = mmap(NULL, self.conn.size, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (self.conn.buf == MAP_FAILED)
+	self.fields = mmap(NULL, table + self.conn.size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (self.fields == MAP_FAILED)
 		return util_fail(err, "mmap: %s", strerror(errno));
+	self.conn.buf = (char *)self.fields + table;
 	self.pid = getpid();
 	if (self.prepared->sites.has_cgi && program_prepare(setup, err) < 0)
 		return -1;
@@ -149,10 +152,13 @@ write_log(int64_t began_us, int64_t requests)
 			      : r->keep_alive ? '+'
 					      : '-',
 	};
+	char *line = http_scratch_take(LOG_LINE_BYTES);
 	size_t len;
 
-	len = http_log_format_line(self.prepared->format, &entry, self.line, sizeof(self.line));
-	access_file_write(self.prepared->log, self.line, len);
+	if (!line)
+		return;
+	len = http_log_format_line(self.prepared->format, &entry, line, LOG_LINE_BYTES);
+	access_file_write(self.prepared->log, line, len);
 }
 
 /* Its first byte is there. */
@@ -241,6 +247,26 @@ linger(int64_t limit_ms, int64_t crowded_ms)
 			return;
 }
 
+/* All but the path of its target, which is 8 KiB and is written before it is read. */
+static void
+init_request(struct http_request *r, const struct conn *conn)
+{
+	memset(r, 0, offsetof(struct http_request, target.path));
+	r->conn = &self.conn;
+	r->head = &self.head;
+	r->input = &self.body;
+	r->mime = self.prepared->mime;
+	r->peer = conn->peer;
+	r->peer_len = conn->peer_len;
+	r->pool = self.setup->pool;
+	r->conf = self.conf;
+	r->status_socket = self.setup->status_socket;
+	r->places_fd = self.setup->places_fd;
+	r->site = &self.prepared->sites.at[0];
+	r->now = time(NULL);
+	http_scratch_clear();
+}
+
 /* One request; true: the connection goes on. */
 static bool
 serve_request(const struct conn *conn, int64_t requests)
@@ -257,20 +283,7 @@ serve_request(const struct conn *conn, int64_t requests)
 	if (status == 1)
 		return false;
 	say_request();
-	*r = (struct http_request){
-		.conn = &self.conn,
-		.head = &self.head,
-		.input = &self.body,
-		.mime = self.prepared->mime,
-		.peer = conn->peer,
-		.peer_len = conn->peer_len,
-		.pool = self.setup->pool,
-		.conf = self.conf,
-		.status_socket = self.setup->status_socket,
-		.places_fd = self.setup->places_fd,
-		.site = &self.prepared->sites.at[0],
-		.now = time(NULL),
-	};
+	init_request(r, conn);
 	http_body_init(&self.body, &self.conn, status == 0 ? &self.head : NULL,
 		       self.conf->body_timeout, self.conf->body_min_rate);
 	if (status != 0) {

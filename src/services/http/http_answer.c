@@ -1,25 +1,29 @@
 #include "http_request.h"
 
+#include "http_scratch.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char head_bytes[HTTP_REPLY_HEAD_BYTES];
-
 size_t
 http_answer_make(struct http_request *r, struct http_reply *reply)
 {
-	size_t len;
+	char *text = http_scratch_take(HTTP_REPLY_HEAD_BYTES);
+	size_t len = 0;
 
 	r->keep_alive = r->keep_alive && http_body_is_droppable(r->input);
 	reply->keep_alive = r->keep_alive;
 	reply->minor = r->head->minor;
 	reply->extra = r->site ? r->site->fields : NULL;
-	len = http_reply_head(reply, head_bytes, sizeof(head_bytes));
+	if (text) {
+		len = http_reply_head(reply, text, HTTP_REPLY_HEAD_BYTES);
+		http_scratch_trim(text + len);
+	}
 	r->status = reply->status;
-	r->sent = (struct http_text){ head_bytes, len };
+	r->sent = (struct http_text){ text, len };
 	if (len == 0)
 		r->broken = true;
 	return len;
@@ -30,7 +34,7 @@ http_answer_head(struct http_request *r, struct http_reply *reply, bool more)
 {
 	size_t len = http_answer_make(r, reply);
 
-	if (len > 0 && !http_conn_send(r->conn, head_bytes, len, more))
+	if (len > 0 && !http_conn_send(r->conn, r->sent.at, len, more))
 		r->broken = true;
 	return !r->broken;
 }
@@ -46,7 +50,7 @@ http_answer_body(struct http_request *r, struct http_reply *reply, const char *b
 		return;
 	if (r->head->method == HTTP_HEAD)
 		len = 0;
-	if (!http_conn_send_pair(r->conn, head_bytes, head, body, len))
+	if (!http_conn_send_pair(r->conn, r->sent.at, head, body, len))
 		r->broken = true;
 	else
 		r->body = (int64_t)len;

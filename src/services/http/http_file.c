@@ -4,14 +4,13 @@
 #include "http_accept.h"
 #include "http_listing.h"
 #include "http_open.h"
+#include "http_scratch.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static char small[HTTP_SMALL_BYTES];
 
 static int
 status_of_errno(int error)
@@ -46,7 +45,8 @@ open_at(const struct http_request *r, int root, const char *path, struct stat *s
 static void
 send_small(struct http_request *r, struct http_reply *reply, int fd, int64_t size)
 {
-	ssize_t n = pread(fd, small, (size_t)size, 0);
+	char *small = http_scratch_take((size_t)size);
+	ssize_t n = small ? pread(fd, small, (size_t)size, 0) : -1;
 
 	if (n < 0) {
 		http_answer_status(r, 500, NULL);
@@ -111,14 +111,17 @@ open_precompressed(const struct http_request *r, int root, const char *path, str
 
 	for (size_t i = 0; codings && codings[i]; i++) {
 		int quality = http_accept_encoding_of(r->head, codings[i]), fd;
-		char longer[HTTP_PATH_BYTES + 8];
+		const char *longer;
 		struct stat other;
 
 		if (quality <= best || quality < http_accept_encoding_of(r->head, "identity"))
 			continue;
-		snprintf(longer, sizeof(longer), "%s.%s", path,
-			 strcmp(codings[i], "gzip") == 0 ? "gz" : codings[i]);
+		longer = http_scratch_format("%s.%s", path,
+					     strcmp(codings[i], "gzip") == 0 ? "gz" : codings[i]);
+		if (!longer)
+			continue;
 		fd = open_at(r, root, longer, &other);
+		http_scratch_trim(longer);
 		if (fd >= 0 && !S_ISREG(other.st_mode)) {
 			close(fd);
 			fd = -1;
@@ -196,15 +199,14 @@ serve_directory(struct http_request *r, int root, const char *path)
 	int dir, status;
 
 	for (size_t i = 0; index && index[i]; i++) {
-		char longer[HTTP_PATH_BYTES + 256];
-		int error;
+		const char *longer = http_scratch_format("%s%s", path, index[i]);
+		int error = longer ? try_file(r, root, longer) : ENOMEM;
 
-		snprintf(longer, sizeof(longer), "%s%s", path, index[i]);
-		error = try_file(r, root, longer);
 		if (error == 0)
 			return 0;
 		if (error != ENOENT && error != EISDIR)
 			return status_of_errno(error);
+		http_scratch_trim(longer);
 	}
 	dir = open_at(r, root, path, &st);
 	if (dir < 0)

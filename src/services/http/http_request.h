@@ -26,7 +26,6 @@ struct http_request {
 	const char *status_socket;    /* see struct service_setup */
 	int places_fd;                /* see struct service_setup */
 	const struct http_site *site;
-	struct http_target target;
 	struct http_text user; /* who has proven it, or at NULL */
 	struct http_text uri;  /* as the client sent it, whatever scripts say then */
 	bool keep_alive;
@@ -38,6 +37,8 @@ struct http_request {
 	struct http_text sent;     /* its head */
 	struct http_text redirect; /* a script wants this target answered instead */
 	bool broken;               /* not whole: the connection cannot go on */
+
+	struct http_target target; /* last, for its size */
 };
 
 /* Answers it, whatever it is. */

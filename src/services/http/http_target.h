@@ -10,11 +10,11 @@
 #define HTTP_PATH_BYTES 8192
 
 struct http_target {
-	char path[HTTP_PATH_BYTES]; /* decoded; begins with '/'; terminated, without a NUL in it */
-	size_t len;
+	size_t len;             /* of the path */
 	struct http_text query; /* as it was sent, a slice of the origin */
 	bool has_query;
-	bool slash; /* the path ends with one */
+	bool slash;                 /* the path ends with one */
+	char path[HTTP_PATH_BYTES]; /* decoded; begins with '/'; terminated, without a NUL in it */
 };
 
 /*
