@@ -77,3 +77,10 @@ extern const struct service service_exec, service_echo, service_rot13, service_h
 void conn_limit_io(struct conn *conn, int64_t idle_ms);
 
 #endif
+/*
+ * The connection ends now, whoever else still holds its descriptor.  Input that nobody
+ * read would make close() reset the connection and could cost the client its answer,
+ * so it is read and dropped for a moment.
+ */
+void conn_hang_up(int fd);
+

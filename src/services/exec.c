@@ -24,8 +24,6 @@
 #define TERM_TO_KILL_MS   5000 /* for a program past its time */
 #define LEFTOVER_TERM_MS  1000 /* for what a program left behind */
 #define LEFTOVER_KILL_MS  5000
-#define LINGER_MS         1000
-#define LINGER_BYTES      (1 << 20)
 #define SPAWN_RETRY_MS    10000
 #define LOG_INTERVAL_MS   1000
 #define STDERR_LINE_BYTES 1024
@@ -226,33 +224,6 @@ end_leftovers(pid_t sid)
 	return waitpid(-1, NULL, WNOHANG) >= 0;
 }
 
-/*
- * The connection ends now, whoever else still holds its descriptor.  Input that nobody
- * read would make close() reset the connection and could cost the client its answer,
- * so it is read and dropped for a moment.
- */
-static void
-hang_up(int fd)
-{
-	int64_t now = util_now_ms(), until = now + LINGER_MS;
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
-	size_t dropped = 0;
-	char data[4096];
-
-	shutdown(fd, SHUT_WR);
-	while (now < until && dropped < LINGER_BYTES) {
-		ssize_t n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
-
-		if (n > 0)
-			dropped += (size_t)n;
-		else if (n == 0 || dropped == 0 || errno != EAGAIN)
-			return;
-		else if (poll(&pfd, 1, (int)(until - now)) == 0)
-			return;
-		now = util_now_ms();
-	}
-}
-
 static void
 log_end(const struct conn *conn, pid_t pid, int status)
 {
@@ -324,7 +295,7 @@ exec_serve(struct conn *conn)
 	if (start_program(conn)) {
 		pid = self.pid;
 		status = supervise(conn, pid);
-		hang_up(conn->fd);
+		conn_hang_up(conn->fd);
 		read_stderr();
 		if (end_leftovers(pid))
 			open_stderr_pipe(); /* a daemon may hold the old one */
