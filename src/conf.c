@@ -199,6 +199,15 @@ conf_pool_fail(const struct conf_pool *pool, const char *option, char *why, char
 }
 
 int
+conf_service_fail(const struct conf_pool *pool, const char *option, char *why, char **err)
+{
+	int index = conf_option_index(&conf_service_sections[pool->service], option);
+
+	return fail_at(pool->section_set[pool->service][index], pool->section_where[pool->service],
+		       option, why, err);
+}
+
+int
 conf_block_fail(const struct conf_block *block, const char *option, char *why, char **err)
 {
 	return fail_at(block->set[conf_option_index(block->section, option)], block->where, option,

@@ -230,6 +230,7 @@ void conf_block_free(struct conf_block *block);
 
 /* Puts FILE:LINE and the option before a text, which is freed; returns -1. */
 int conf_pool_fail(const struct conf_pool *pool, const char *option, char *why, char **err);
+int conf_service_fail(const struct conf_pool *pool, const char *option, char *why, char **err);
 int conf_block_fail(const struct conf_block *block, const char *option, char *why, char **err);
 
 struct conf *conf_new(void);

@@ -39,17 +39,6 @@ find_program(const struct conf_pool *conf, const char *name, char *const *enviro
 }
 
 static int
-fail_command(const struct conf_pool *conf, char *why, char **err)
-{
-	struct conf_where where = conf->section_set[CONF_SERVICE_EXEC][conf_option_index(
-	    &conf_service_sections[CONF_SERVICE_EXEC], "command")];
-
-	util_fail(err, "%s:%d: command: %s", where.file, where.line, why);
-	free(why);
-	return -1;
-}
-
-static int
 check_program(const struct conf_pool *conf, const struct identity *id, const char *path, char **err)
 {
 	char *why = NULL, *outside = util_format("%s%s", conf->chroot ? conf->chroot : "", path);
@@ -71,7 +60,7 @@ check_program(const struct conf_pool *conf, const struct identity *id, const cha
 	else
 		identity_may(id, conf->chroot, path, X_OK, &why);
 	free(outside);
-	return why ? fail_command(conf, why, err) : 0;
+	return why ? conf_service_fail(conf, "command", why, err) : 0;
 }
 
 void
