@@ -119,6 +119,11 @@ struct conf_service_stream {
 	int64_t idle_timeout;
 };
 
+struct conf_service_module {
+	char *file;
+	char **option;
+};
+
 enum conf_rlimit {
 	CONF_RLIMIT_AS,
 	CONF_RLIMIT_CORE,
@@ -165,6 +170,7 @@ struct conf_pool {
 	struct conf_where section_set[8][CONF_SECTION_OPTIONS];
 	struct conf_service_exec exec;
 	struct conf_service_stream echo, rot13;
+	struct conf_service_module module;
 	struct conf_block *http;
 };
 
@@ -191,6 +197,7 @@ enum conf_service {
 	CONF_SERVICE_ECHO,
 	CONF_SERVICE_ROT13,
 	CONF_SERVICE_HTTP,
+	CONF_SERVICE_MODULE,
 	CONF_SERVICES
 };
 

@@ -412,5 +412,7 @@ worker_run(const struct worker *worker)
 	ring_master(scoreboard_enter(worker->scoreboard, worker->slot, ACTIVITY_IDLE));
 	accept_loop();
 	ring_master(scoreboard_change(worker->scoreboard, worker->slot, ACTIVITY_NONE));
+	if (self.service->stop)
+		self.service->stop();
 	_exit(WORKER_LEFT);
 }
