@@ -1,6 +1,5 @@
 #include "module_api.h"
 
-#include "address.h"
 #include "module_io.h"
 
 #define LOG_INTERVAL_MS 50
@@ -9,19 +8,19 @@
 
 static struct {
 	const struct service_setup *setup; /* NULL in the master */
-	struct module_conn conn;
-	char peer[ADDRESS_TEXT_BYTES]; /* "" until it is asked for */
 	bool serving, muted;
-} self;
+	struct module_conn conn;
+} self __attribute__((aligned(4096)));
 
 static const char *
 peer_name(void)
 {
-	const struct conn *conn = self.conn.conn;
+	struct module_conn *c = &self.conn;
 
-	if (!self.peer[0])
-		address_format(conn->peer, conn->peer_len, self.peer);
-	return self.peer;
+	if (!c->named)
+		address_format(c->conn->peer, c->conn->peer_len, c->peer);
+	c->named = true;
+	return c->peer;
 }
 
 static void
@@ -102,8 +101,7 @@ module_api_begin(struct conn *conn, const struct preforkd_pool *pool, void *stat
 	c->conn = conn;
 	c->idle_ms = c->deadline = 0;
 	c->at = c->len = c->out_len = 0;
-	c->asked = c->ended = c->broken = false;
-	self.peer[0] = '\0';
+	c->asked = c->ended = c->broken = c->named = false;
 	self.serving = true;
 	return &c->pub;
 }

@@ -5,12 +5,14 @@
 #ifndef PREFORKD_SERVICES_MODULE_IO_H
 #define PREFORKD_SERVICES_MODULE_IO_H
 
+#include "address.h"
 #include "service.h"
 
 #include <preforkd/module.h>
 
 #define MODULE_BUFFER_BYTES 8192
 
+/* In an order that lets a small service touch one page only. */
 struct module_conn {
 	struct preforkd_conn pub; /* the first member: this is what the module has */
 	struct conn *conn;
@@ -20,7 +22,9 @@ struct module_conn {
 	size_t at, len, out_len;       /* in[at] to in[len] is not read yet */
 	bool asked;                    /* for its first request */
 	bool ended, broken;            /* no more comes; no more can be sent */
-	char in[MODULE_BUFFER_BYTES], out[MODULE_BUFFER_BYTES];
+	bool named;                    /* peer is set */
+	char out[MODULE_BUFFER_BYTES], in[MODULE_BUFFER_BYTES];
+	char peer[ADDRESS_TEXT_BYTES];
 };
 
 /* As the functions preforkd_*() of their names. */
