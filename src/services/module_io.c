@@ -233,12 +233,22 @@ module_io_read_line(struct preforkd_conn *conn, char *line, size_t size)
 	return (ssize_t)len;
 }
 
+/*
+ * Must the connection end, since the worker leaves or others wait?  What has come by then is
+ * served, once: a client that always sends does not get another worker's time.
+ */
 static bool
-has_come(const struct module_conn *c)
+must_end(struct module_conn *c)
 {
+	const struct service_setup *setup = c->setup;
 	char byte;
 
-	return recv(c->pub.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+	if (!*setup->leaving && !scoreboard_is_crowded(setup->scoreboard))
+		return false;
+	if (c->spared || recv(c->pub.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+		return true;
+	c->spared = true;
+	return false;
 }
 
 /* Between two requests; true: the next one has begun, or the connection has ended. */
@@ -255,7 +265,7 @@ wait_for_request(struct module_conn *c)
 		.deadline = c->deadline > 0 ? c->deadline : INT64_MAX,
 	};
 
-	if ((*setup->leaving || scoreboard_is_crowded(setup->scoreboard)) && !has_come(c))
+	if (must_end(c))
 		return false;
 	if (c->idle_ms > 0)
 		kept.deadline = util_min(kept.deadline, now + c->idle_ms);

@@ -369,6 +369,7 @@ a_worker_that_leaves_takes_no_further_request_but_what_has_come(void **state)
 	client_says("2\n");
 	assert_true(preforkd_next_request(c));
 	expect_line("2");
+	client_says("3\n");
 	assert_false(preforkd_next_request(c));
 }
 
