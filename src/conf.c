@@ -202,13 +202,12 @@ conf_pool_fail(const struct conf_pool *pool, const char *option, char *why, char
 }
 
 int
-conf_service_fail(const struct conf_pool *pool, size_t service, const char *option, char *why,
-		  char **err)
+conf_service_fail(const struct conf_pool *pool, const char *option, char *why, char **err)
 {
-	int i = conf_option_index(&conf_service_sections[service], option);
+	int index = conf_option_index(&conf_service_sections[pool->service], option);
 
-	return fail_at(pool->section_set[service][i], pool->section_where[service], option, why,
-		       err);
+	return fail_at(pool->section_set[pool->service][index], pool->section_where[pool->service],
+		       option, why, err);
 }
 
 int

@@ -151,6 +151,11 @@ struct conf_service_stream {
 	int64_t idle_timeout;
 };
 
+struct conf_service_module {
+	char *file;
+	char **option;
+};
+
 struct conf_pool {
 	char *name;
 	struct conf_where where;
@@ -185,6 +190,7 @@ struct conf_pool {
 	struct conf_service_exec exec;
 	struct conf_service_stream echo, rot13;
 	struct conf_status status;
+	struct conf_service_module module;
 	struct conf_block *http;
 };
 
@@ -212,6 +218,7 @@ enum conf_service {
 	CONF_SERVICE_ROT13,
 	CONF_SERVICE_HTTP,
 	CONF_SERVICE_STATUS,
+	CONF_SERVICE_MODULE,
 	CONF_SERVICES
 };
 
@@ -253,8 +260,7 @@ void conf_block_free(struct conf_block *block);
 
 /* Puts FILE:LINE and the option before a text, which is freed; returns -1. */
 int conf_pool_fail(const struct conf_pool *pool, const char *option, char *why, char **err);
-int conf_service_fail(const struct conf_pool *pool, size_t service, const char *option, char *why,
-		      char **err);
+int conf_service_fail(const struct conf_pool *pool, const char *option, char *why, char **err);
 int conf_block_fail(const struct conf_block *block, const char *option, char *why, char **err);
 
 struct conf *conf_new(void);

@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int
 fail_at(char **err, struct conf_where where, const char *text)
@@ -104,6 +105,25 @@ finish_dynamic(struct conf_pool *p, const struct conf *conf, char **err)
 }
 
 static int
+check_module(const struct conf_pool *pool, char **err)
+{
+	char **options = pool->module.option;
+
+	if (!pool->module.file)
+		return fail_option(err, pool, "service",
+				   "service \"module\" needs a shared object: "
+				   "module { file = \"/path/to/it.so\" }");
+	for (size_t i = 0; options && options[i]; i++)
+		if (!strchr(options[i], '=') || options[i][0] == '=')
+			return conf_service_fail(
+			    pool, "option",
+			    util_format("\"%s\" is not an option: write \"name=value\"",
+					options[i]),
+			    err);
+	return 0;
+}
+
+static int
 check_sections(struct conf_pool *pool, char **err)
 {
 	for (size_t i = 0; i < CONF_SERVICES; i++) {
@@ -122,6 +142,8 @@ check_sections(struct conf_pool *pool, char **err)
 		return fail_option(err, pool, "service",
 				   "service \"exec\" needs a program: "
 				   "exec { command = { \"/path/to/program\", \"argument\" } }");
+	if (pool->service == CONF_SERVICE_MODULE && check_module(pool, err) < 0)
+		return -1;
 	if (pool->service == CONF_SERVICE_HTTP)
 		return conf_check_http(pool, err);
 	if (pool->access_log)
@@ -159,8 +181,9 @@ static int
 finish_pool(struct conf_pool *pool, const struct conf *conf, char **err)
 {
 	if (pool->service == CONF_UNSET)
-		return fail_option(err, pool, "service",
-				   "no service: write service = \"http\" (or exec, echo, rot13)");
+		return fail_option(
+		    err, pool, "service",
+		    "no service: write service = \"http\" (or exec, module, echo, rot13)");
 	if (!pool->listen)
 		return fail_option(err, pool, "listen",
 				   "no listen address: write listen = \"127.0.0.1:8080\", "

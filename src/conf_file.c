@@ -1,5 +1,6 @@
 #include "conf_file.h"
 
+#include "trust.h"
 #include "util.h"
 
 #include <dirent.h>
@@ -7,26 +8,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_MAX_BYTES (1 << 20)
-
-/* Whoever can write the file decides what root runs. */
-static int
-check_trusted(const struct stat *st, const char *path, char **err)
-{
-	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return util_fail(err,
-				 "%s: owned by uid %u, who could make preforkd run anything: "
-				 "run chown %s %s",
-				 path, (unsigned)st->st_uid,
-				 geteuid() == 0 ? "root" : "to yourself", path);
-	if ((st->st_mode & S_IWOTH) || ((st->st_mode & S_IWGRP) && st->st_gid != 0))
-		return util_fail(err, "%s: others can write it (mode %04o): run chmod go-w %s",
-				 path, (unsigned)st->st_mode & 07777, path);
-	return 0;
-}
 
 char *
 conf_file_read(const char *path, const char *tail, size_t *len, char **err)
@@ -46,7 +30,7 @@ conf_file_read(const char *path, const char *tail, size_t *len, char **err)
 		util_fail(err, "%s: not a regular file of at most 1 MiB", path);
 		goto out;
 	}
-	if (check_trusted(&st, path, err) < 0)
+	if (trust_check(&st, path, err) < 0)
 		goto out;
 	size = (size_t)st.st_size;
 	text = util_calloc(1, size + strlen(tail) + 1);
@@ -92,7 +76,7 @@ conf_file_list(const char *dir, char **err)
 		util_fail(err, "%s: %s", dir, strerror(errno));
 	else if (!S_ISDIR(st.st_mode))
 		util_fail(err, "%s: not a directory", dir);
-	if (*err || check_trusted(&st, dir, err) < 0)
+	if (*err || trust_check(&st, dir, err) < 0)
 		return NULL;
 	n = scandir(dir, &entries, is_conf_name, by_byte_order);
 	if (n < 0) {

@@ -7,7 +7,7 @@
 #define WEEK    (7 * DAY)
 #define NOTHING 0, 0, NULL
 
-const char *const conf_service_names[] = { "exec", "echo", "rot13", "http", "status", NULL };
+const char *const conf_service_names[] = { "exec", "echo", "rot13", "http", "status", "module", NULL };
 const char *const conf_rlimit_names[CONF_RLIMITS] = { "as",      "core",   "cpu",   "data", "fsize",
 						      "memlock", "nofile", "nproc", "stack" };
 
@@ -112,6 +112,12 @@ static const struct conf_option rot13_options[] = {
 	{ "idle_timeout", CONF_TIME, CONF_GENERATION, POOL(rot13.idle_timeout), 0, DAY, NULL,
 	  "60s" },
 };
+
+static const struct conf_option module_options[] = {
+	{ "file", CONF_PATH, CONF_GENERATION, POOL(module.file), NOTHING, NULL },
+	{ "option", CONF_LIST, CONF_GENERATION, POOL(module.option), NOTHING, NULL },
+};
+
 #define SITE(field) offsetof(struct conf_site, field)
 #define SITE_OPTIONS                                                                             \
 	{ "server_name", CONF_STRING, CONF_GENERATION, SITE(server_name), NOTHING, NULL },       \
@@ -250,6 +256,7 @@ const struct conf_section conf_service_sections[CONF_SERVICES] = {
 		  &conf_site_section, NULL },
 	},
 	[CONF_SERVICE_STATUS] = { SECTION("status", status_options), 0, { NULL } },
+	[CONF_SERVICE_MODULE] = { SECTION("module", module_options), 0, { NULL } },
 };
 
 _Static_assert(ARRAY_LEN(pool_options) <= CONF_SECTION_OPTIONS, "conf_pool.set is too small");
@@ -261,8 +268,9 @@ const struct conf_section *const conf_all_sections[] = {
 	&conf_service_sections[CONF_SERVICE_ECHO],
 	&conf_service_sections[CONF_SERVICE_ROT13],
 	&conf_service_sections[CONF_SERVICE_HTTP],
-	&conf_site_section,
+	&conf_service_sections[CONF_SERVICE_MODULE],
 	&conf_service_sections[CONF_SERVICE_STATUS],
+	&conf_site_section,
 	&conf_alias_section,
 	&conf_cgi_section,
 	&conf_status_section,

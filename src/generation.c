@@ -115,7 +115,25 @@ generation_new(struct conf_pool *conf, char **err)
 		generation_free(gen);
 		return NULL;
 	}
+	gen->prepared_from = conf;
 	return gen;
+}
+
+void
+generation_change(struct generation *gen, struct conf_pool *conf)
+{
+	if (gen->conf != gen->prepared_from)
+		conf_pool_free(gen->conf);
+	gen->conf = conf;
+}
+
+struct conf_pool *
+generation_yield(struct generation *gen)
+{
+	struct conf_pool *conf = gen->conf;
+
+	gen->conf = gen->prepared_from = NULL;
+	return conf;
 }
 
 void
@@ -129,6 +147,8 @@ generation_free(struct generation *gen)
 		close(gen->gate);
 	listener_release(gen->listener);
 	identity_free(&gen->id);
+	if (gen->prepared_from != gen->conf)
+		conf_pool_free(gen->prepared_from);
 	conf_pool_free(gen->conf);
 	free(gen);
 }

@@ -17,10 +17,11 @@ enum generation_phase {
 };
 
 struct generation {
-	struct conf_pool *conf; /* owned */
+	struct conf_pool *conf; /* owned, see generation_change() */
 	struct identity id;
 	const struct service *service;
 	void *prepared;
+	struct conf_pool *prepared_from; /* owned: what was prepared may point into it */
 	struct address address;
 	struct listener_options listen;
 	struct listener *listener; /* used, once it has one; NULL: closed (FINISHING) */
@@ -39,6 +40,12 @@ struct generation {
  * NULL with *err as "FILE:LINE: text".
  */
 struct generation *generation_new(struct conf_pool *conf, char **err);
+
+/* Takes over a configuration that differs in nothing that needs new workers. */
+void generation_change(struct generation *gen, struct conf_pool *conf);
+
+/* Of one that will not be used: hands its configuration to the caller. */
+struct conf_pool *generation_yield(struct generation *gen);
 void generation_free(struct generation *gen);
 
 #endif

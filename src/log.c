@@ -263,14 +263,23 @@ log_write(int level, const char *fmt, ...)
 bool
 log_limit_pass(struct log_limit *limit, int64_t interval_ms, unsigned *held_back)
 {
+	return log_limit_burst(limit, interval_ms, 1, held_back);
+}
+
+/* next_ms is when all lines so far would have come at the even pace. */
+bool
+log_limit_burst(struct log_limit *limit, int64_t interval_ms, unsigned burst, unsigned *held_back)
+{
 	int64_t now = util_now_coarse_ms();
 	int64_t next = atomic_load(&limit->next_ms);
 
-	if (now < next ||
-	    !atomic_compare_exchange_strong(&limit->next_ms, &next, now + interval_ms)) {
-		atomic_fetch_add(&limit->held_back, 1);
-		return false;
-	}
+	do {
+		if (next > now + interval_ms * (burst - 1)) {
+			atomic_fetch_add(&limit->held_back, 1);
+			return false;
+		}
+	} while (!atomic_compare_exchange_weak(&limit->next_ms, &next,
+					       util_max(next, now) + interval_ms));
 	*held_back = atomic_exchange(&limit->held_back, 0);
 	return true;
 }

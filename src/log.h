@@ -73,4 +73,8 @@ struct log_limit {
 
 bool log_limit_pass(struct log_limit *limit, int64_t interval_ms, unsigned *held_back);
 
+/* The same, but so many may come at once; over time it is one an interval. */
+bool log_limit_burst(struct log_limit *limit, int64_t interval_ms, unsigned burst,
+		     unsigned *held_back);
+
 #endif

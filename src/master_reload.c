@@ -342,14 +342,12 @@ commit_entry(struct reload_entry *entry, int64_t now)
 	if (entry->action == RELOAD_PARKED) {
 		pool->drained |= !pool->parked; /* by the master before us */
 		conf_pool_free(pool->parked);
-		pool->parked = entry->gen->conf;
-		entry->gen->conf = NULL;
+		pool->parked = generation_yield(entry->gen);
 		return;
 	}
 	listener_change(pool->current->listener, &entry->gen->listen);
 	pool->current->listen = entry->gen->listen;
-	pool_resize(pool, entry->gen->conf);
-	entry->gen->conf = NULL;
+	pool_resize(pool, generation_yield(entry->gen));
 }
 
 /* What the file says of the daemon as a whole. */

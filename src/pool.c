@@ -252,8 +252,7 @@ pool_take_back(struct pool *pool, int64_t now)
 void
 pool_resize(struct pool *pool, struct conf_pool *conf)
 {
-	conf_pool_free(pool->current->conf);
-	pool->current->conf = conf;
+	generation_change(pool->current, conf);
 	pool->extra = 0;
 	policy_forgive(&pool->policy);
 	give_orders(pool);

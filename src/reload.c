@@ -248,6 +248,12 @@ open_service(struct reload_entry *entry, char **err)
 	return used && service->open ? service->open(entry->gen->prepared, err) : 0;
 }
 
+static bool
+same_service(const struct generation *a, const struct generation *b)
+{
+	return !a->service->same || a->service->same(a->prepared, b->prepared);
+}
+
 static enum reload_action
 action_for(const struct generation *gen, const struct pool *pool)
 {
@@ -258,7 +264,8 @@ action_for(const struct generation *gen, const struct pool *pool)
 	if (!pool)
 		return RELOAD_NEW;
 	diff = conf_pool_diff(pool->current->conf, gen->conf);
-	if ((diff & CONF_GENERATION) || !identity_equal(&pool->current->id, &gen->id))
+	if ((diff & CONF_GENERATION) || !identity_equal(&pool->current->id, &gen->id) ||
+	    !same_service(pool->current, gen))
 		return RELOAD_REPLACE;
 	return diff ? RELOAD_RESIZE : RELOAD_KEEP;
 }

@@ -103,6 +103,7 @@ struct scoreboard {
 	_Atomic uint64_t shed; /* connections closed for that */
 	/* Kinds of lines that all workers of the pool together write at most so often. */
 	struct log_limit start_limit, accept_limit, lost_limit, program_limit, shed_limit;
+	struct log_limit module_limit; /* of all that its module says */
 	struct scoreboard_slot slots[];
 };
 

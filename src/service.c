@@ -1,6 +1,11 @@
 #include "service.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <sys/time.h>
+
+#define LINGER_MS    1000
+#define LINGER_BYTES (1 << 20)
 
 const struct service *
 service_find(int64_t conf_service)
@@ -9,6 +14,7 @@ service_find(int64_t conf_service)
 		[CONF_SERVICE_EXEC] = &service_exec,     [CONF_SERVICE_ECHO] = &service_echo,
 		[CONF_SERVICE_ROT13] = &service_rot13,   [CONF_SERVICE_HTTP] = &service_http,
 		[CONF_SERVICE_STATUS] = &service_status,
+		[CONF_SERVICE_MODULE] = &service_module,
 	};
 
 	return services[conf_service];
@@ -27,4 +33,26 @@ conn_limit_io(struct conn *conn, int64_t idle_ms)
 	conn->io_limit_ms = idle_ms;
 	setsockopt(conn->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	setsockopt(conn->fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+}
+
+void
+conn_hang_up(int fd)
+{
+	int64_t now = util_now_ms(), until = now + LINGER_MS;
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	size_t dropped = 0;
+	char data[4096];
+
+	shutdown(fd, SHUT_WR);
+	while (now < until && dropped < LINGER_BYTES) {
+		ssize_t n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
+
+		if (n > 0)
+			dropped += (size_t)n;
+		else if (n == 0 || dropped == 0 || errno != EAGAIN)
+			return;
+		else if (poll(&pfd, 1, (int)(until - now)) == 0)
+			return;
+		now = util_now_ms();
+	}
 }

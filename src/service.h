@@ -52,6 +52,11 @@ struct service {
 	int (*prepare)(const struct conf_pool *conf, const struct identity *id, void **prepared,
 		       char **err);
 	void (*release)(void *prepared);
+	/*
+	 * In the master, at a reload that changes no option: is what both were prepared from
+	 * the same?  No function: it is.
+	 */
+	bool (*same)(const void *prepared, const void *other);
 	/* In the master, when it is to be used: opens what a check must not make. */
 	int (*open)(void *prepared, char **err);
 	/*
@@ -64,6 +69,7 @@ struct service {
 	/* In the worker.  -1 with *err: it cannot start. */
 	int (*start)(const struct service_setup *setup, char **err);
 	void (*serve)(struct conn *conn);
+	void (*stop)(void); /* in a worker that leaves in order */
 	/*
 	 * The worker must end, or its request has lasted too long.  Async-signal-safe.
 	 * true: serve() will return soon, let it; false (or no function): the worker ends at
@@ -76,9 +82,17 @@ struct service {
 
 const struct service *service_find(int64_t conf_service);
 
-extern const struct service service_exec, service_echo, service_rot13, service_http, service_status;
+extern const struct service service_exec, service_echo, service_rot13, service_http, service_status,
+    service_module;
 
 /* Limits each following read and write of the connection to idle_ms; 0: no limit. */
 void conn_limit_io(struct conn *conn, int64_t idle_ms);
+
+/*
+ * The connection ends now, whoever else still holds its descriptor.  Input that nobody
+ * read would make close() reset the connection and could cost the client its answer,
+ * so it is read and dropped for a moment.
+ */
+void conn_hang_up(int fd);
 
 #endif

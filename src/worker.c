@@ -279,9 +279,9 @@ cannot_start(const char *step, const char *why)
 
 /* Who is due says so and works on: the master has another one ready before it goes. */
 static void
-look_at_itself(void)
+look_at_itself(bool between)
 {
-	enum worker_due why = worker_check_due(self.worker);
+	enum worker_due why = worker_check_due(self.worker, between);
 
 	if (why != DUE_NOT)
 		ring_master(scoreboard_want_leave(self.worker->scoreboard, self.worker->slot, why));
@@ -291,7 +291,7 @@ static void
 next_request(void)
 {
 	ring_master(scoreboard_request(self.worker->scoreboard, self.worker->slot));
-	look_at_itself();
+	look_at_itself(false);
 }
 
 static void
@@ -361,7 +361,7 @@ serve(int fd, const struct sockaddr *peer, socklen_t len)
 	self.serving = 0;
 	close(fd);
 	ring_master(scoreboard_change(sb, self.worker->slot, ACTIVITY_IDLE));
-	look_at_itself();
+	look_at_itself(true);
 }
 
 static void
@@ -402,5 +402,7 @@ worker_run(const struct worker *worker)
 	ring_master(scoreboard_enter(worker->scoreboard, worker->slot, ACTIVITY_IDLE));
 	accept_loop();
 	ring_master(scoreboard_change(worker->scoreboard, worker->slot, ACTIVITY_NONE));
+	if (self.service->stop)
+		self.service->stop();
 	_exit(WORKER_LEFT);
 }

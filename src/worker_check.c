@@ -72,9 +72,9 @@ is_too_big(const struct worker *worker)
 }
 
 enum worker_due
-worker_check_due(const struct worker *worker)
+worker_check_due(const struct worker *worker, bool between)
 {
 	if (has_served_enough(worker, worker->scoreboard->slots[worker->slot].requests))
 		return DUE_REQUESTS;
-	return is_too_big(worker) ? DUE_MEMORY : DUE_NOT;
+	return between && is_too_big(worker) ? DUE_MEMORY : DUE_NOT;
 }

@@ -1,20 +1,51 @@
-/* Echo, RFC 862: what comes goes back. */
-#include "stream.h"
+/* Echo, RFC 862: what comes goes back.  A module like those of others, but built in. */
+#include "module_service.h"
+
+#include <stdlib.h>
 
 static int64_t idle_timeout;
 
 static int
-echo_start(const struct service_setup *setup, char **err)
+start(const struct preforkd_pool *pool, void *shared, void **state, struct preforkd_error *error)
 {
-	(void)err;
-	idle_timeout = setup->conf->echo.idle_timeout;
+	(void)shared;
+	(void)state;
+	(void)error;
+	idle_timeout = atoll(preforkd_option(pool, "idle_timeout"));
 	return 0;
 }
 
 static void
-echo_serve(struct conn *conn)
+serve(struct preforkd_conn *conn)
 {
-	stream_serve(conn, NULL, idle_timeout);
+	static char buffer[65536]; /* what a client that never reads can make a worker hold */
+	ssize_t n;
+
+	preforkd_idle_timeout(conn, idle_timeout);
+	while ((n = preforkd_read(conn, buffer, sizeof(buffer))) > 0)
+		if (preforkd_write(conn, buffer, (size_t)n) < 0)
+			return;
 }
 
-const struct service service_echo = { .start = echo_start, .serve = echo_serve };
+static const struct preforkd_module echo = {
+	.api = PREFORKD_MODULE_API,
+	.size = sizeof(struct preforkd_module),
+	.start = start,
+	.serve = serve,
+};
+
+static int
+echo_prepare(const struct conf_pool *conf, const struct identity *id, void **prepared, char **err)
+{
+	(void)id;
+	(void)err;
+	*prepared = module_prepare_built_in(conf, &echo, "idle_timeout", conf->echo.idle_timeout);
+	return 0;
+}
+
+const struct service service_echo = {
+	.prepare = echo_prepare,
+	.release = module_release,
+	.start = module_start,
+	.serve = module_serve,
+};

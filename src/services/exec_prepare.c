@@ -60,7 +60,7 @@ check_program(const struct conf_pool *conf, const struct identity *id, const cha
 	else
 		identity_may(id, conf->chroot, path, X_OK, &why);
 	free(outside);
-	return why ? conf_service_fail(conf, CONF_SERVICE_EXEC, "command", why, err) : 0;
+	return why ? conf_service_fail(conf, "command", why, err) : 0;
 }
 
 void

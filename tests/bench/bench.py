@@ -18,7 +18,7 @@ import manage
 import peers
 import proc
 import web
-from daemon import DEFAULT_POOL, ON_DEMAND_POOL, Bare, Preforkd, fixed_pool
+from daemon import DEFAULT_POOL, ON_DEMAND_POOL, Bare, Module, Preforkd, fixed_pool
 from server import START_SECONDS, Failure, Place
 from table import (HEADER, Row, Series, at_least_times, at_most, available, interleave, kib, milliseconds,
                    per_second, rate, seconds, show)
@@ -103,6 +103,19 @@ def echoed(place, rounds):
                 {LIMIT: (got[LIMIT], at_least_times(0.9))})]
 
 
+def moduled(place, rounds):
+    pool = fixed_pool(RATE_WORKERS)
+    with Module(place, pool, None) as module, Preforkd(place, pool) as built_in, \
+            Preforkd(place, pool, 'hello') as program, Bare(place, RATE_WORKERS, None) as bare:
+        got = interleave('module', rounds * SHORT, {
+            title: lambda s=s, n=n: rate(s.load('rate', RATE_CLIENTS, n)) for title, s, n in (
+                ('module', module, ECHO_CONNECTIONS), ('built-in echo', built_in, ECHO_CONNECTIONS),
+                ('exec', program, EXEC_CONNECTIONS), (LIMIT, bare, ECHO_CONNECTIONS))})
+    ours = got.pop('module')
+    got['exec'] = got['exec'], at_least_times(5)
+    return [Row('module connections', per_second, 'rate', ours, got)]
+
+
 def echo_once(port):
     with socket.create_connection(('127.0.0.1', port), START_SECONDS) as s:
         s.sendall(b'hello\n')
@@ -179,7 +192,7 @@ def remembered(place, rounds):
             Row('  its proportional memory', kib, 'pss', ours, got)]
 
 
-BENCHMARKS = {'burst': burst, 'exec': executed, 'echo': echoed, 'replace': replaced, 'start': started,
+BENCHMARKS = {'burst': burst, 'exec': executed, 'echo': echoed, 'module': moduled, 'replace': replaced, 'start': started,
               'memory': remembered, **manage.BENCHMARKS, **web.BENCHMARKS}
 
 

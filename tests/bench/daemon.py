@@ -83,6 +83,14 @@ class Preforkd(Server):
         return True
 
 
+class Module(Preforkd):
+    """The same with a module, `lines`, that sends back each line."""
+    title = 'module'
+
+    def service(self):
+        return 'module', f'module {{ file = "{self.place.bin / "lines.so"}" }}\n'
+
+
 class Bare(Server):
     """A pre-forked accept loop that does nothing else: it echoes, or starts a program."""
     title = 'physical limit'

@@ -18,6 +18,7 @@ from daemonized import Daemonized
 from harness import (PATIENCE, PREFORKD, ROOT, SANITIZED, SRCDIR, Daemon, check_config, eventually,
                      read_all)
 from load import pool
+from test_control import wait_pool
 
 BAD = sorted((SRCDIR / 'tests/conf/bad').glob('*.conf'))
 GOOD = sorted((SRCDIR / 'tests/conf/good').glob('*.conf'))
@@ -541,6 +542,7 @@ def test_a_reload_changes_the_level_of_the_workers_that_run():
     with Daemon(HELLO, level='notice') as daemon:
         workers = daemon.wait_workers(1)
         served(daemon)
+        wait_pool(daemon, 'a', idle=1)  # and has logged, or not, what it had to
         daemon.level = 'info'
         daemon.reload(HELLO)
         served(daemon)

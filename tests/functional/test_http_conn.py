@@ -5,6 +5,8 @@ import contextlib
 import datetime
 import itertools
 import json
+import os
+import random
 import re
 import resource
 import select
@@ -573,6 +575,19 @@ def test_a_reload_that_changes_nothing_of_a_pool_keeps_its_connections():
         client.ask('/file')
         site.reload(versioned(1))
         assert client.ask('/file')['X-Version'] == '1'
+
+
+def test_workers_made_after_a_reload_in_place_serve_as_those_before_it():
+    def workers(number):
+        return http(LONG, 'header = { "X-Version: 1" }', options=[f'workers = {number}'])
+    with Site(workers(2), FILES) as site:
+        first = site.wait_workers(2)
+        assert 'changed in place web' in site.reload(workers(3))
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+        site.wait_replaced(first, 3)
+        for _ in range(6):
+            assert site.ask('/file')['X-Version'] == '1'
 
 
 def test_reloads_under_load_lose_no_request():

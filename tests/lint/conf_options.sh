@@ -60,10 +60,10 @@ def of_manual(text):
 
 
 def of_sample(text):
-    """Names only; "#option = value" and "# e.g. option = value" count."""
+    """Names only; "#option = value" counts, and what stands behind "# e.g. "."""
     found, sections = set(), ['global']
     for line in text.split('\n'):
-        line = re.sub(r'^\s*#( e\.g\. )?(?=\w+ \+?= )', '', line).strip()
+        line = re.sub(r'^\s*#(?=\w+ \+?= )|^\s*# e\.g\. ', '', line).strip()
         opened = re.match(r'(\w+)( "[^"]*"| \d+)? \{', line)
         option = re.match(r'(\w+) = ', line)
         if opened:

@@ -416,6 +416,24 @@ a_rate_limit_counts_what_it_holds_back(void **state)
 	assert_int_equal(held_back, 2);
 }
 
+static void
+a_burst_passes_and_then_one_an_interval(void **state)
+{
+	struct log_limit limit = { 0 };
+	unsigned held_back = 99;
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		assert_true(log_limit_burst(&limit, 3600000, 10, &held_back));
+	assert_int_equal(held_back, 0);
+	assert_false(log_limit_burst(&limit, 3600000, 10, &held_back));
+	assert_false(log_limit_burst(&limit, 3600000, 10, &held_back));
+	limit.next_ms -= 3600000; /* as if one interval had gone by */
+	assert_true(log_limit_burst(&limit, 3600000, 10, &held_back));
+	assert_int_equal(held_back, 2);
+	assert_false(log_limit_burst(&limit, 3600000, 10, &held_back));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -439,6 +457,7 @@ main(void)
 		TEST(of_all_that_go_busy_at_once_one_rings_the_alarm),
 		TEST(who_is_due_rings_once_with_its_first_reason),
 		TEST(a_rate_limit_counts_what_it_holds_back),
+		TEST(a_burst_passes_and_then_one_an_interval),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 #include "http_conn.h"
 
+#include "kept.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,8 +16,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* A client that is at work sends its next request sooner: its connection is not idle. */
-#define IDLE_MS      5
 #define LINGER_BYTES (1 << 20)
 #define SENDFILE_MAX (1 << 30)
 #define FILL_BYTES   65536 /* at once: what was never touched costs no memory */
@@ -88,46 +88,21 @@ http_conn_has_request(const struct http_conn *c)
 	return n > 2 || (n > 0 && memcmp(c->buf + c->at, "\r\n", n) != 0);
 }
 
-/* Is it this one that gives way?  A request that has just come is served before. */
-static bool
-must_give_way(struct http_conn *c)
-{
-	uint64_t token, one = 1;
-	ssize_t n = read(c->give_fd, &token, sizeof(token));
-	char byte;
-
-	if (n < 0)
-		return false; /* somebody else has taken it */
-	if (recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
-		return true;
-	if (n > 0 && write(c->give_fd, &one, sizeof(one)) < 0)
-		return true;
-	return false;
-}
-
 enum http_wait
 http_conn_wait(struct http_conn *c, int64_t timeout_ms)
 {
-	struct pollfd pfds[2] = { { .fd = c->fd, .events = POLLIN },
-				  { .fd = c->give_fd, .events = POLLIN } };
-	int64_t now = util_now_ms(), deadline = now + timeout_ms, idle_at = now + IDLE_MS;
+	int64_t now = util_now_ms();
+	struct kept kept = {
+		.fd = c->fd,
+		.give_fd = c->give_fd,
+		.leaving = c->leaving,
+		.idle_at = now + KEPT_IDLE_MS,
+		.deadline = now + timeout_ms,
+	};
 
-	while (!http_conn_has_request(c)) {
-		bool idle = now >= idle_at;
-		int64_t left = (idle ? deadline : util_min(idle_at, deadline)) - now;
-		int n = left > 0 ? poll(pfds, idle ? 2 : 1, (int)util_min(left, INT_MAX)) : 0;
-
-		now = util_now_ms();
-		if (n < 0 && errno != EINTR)
+	while (!http_conn_has_request(c))
+		if (!kept_wait(&kept) || http_conn_fill(c, kept.deadline) != 1)
 			return HTTP_WAIT_END;
-		if (n <= 0 && (now >= deadline || *c->leaving))
-			return HTTP_WAIT_END;
-		if (n > 0 && pfds[0].revents) {
-			if (http_conn_fill(c, now) != 1)
-				return HTTP_WAIT_END;
-		} else if (n > 0 && must_give_way(c))
-			return HTTP_WAIT_END;
-	}
 	return HTTP_WAIT_REQUEST;
 }
 

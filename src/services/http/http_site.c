@@ -203,7 +203,7 @@ http_sites_prepare_status(struct http_sites *sites, const struct conf_pool *conf
 	    (struct http_status){ .prefix = { "/", 1 }, .pools = conf->status.pools };
 	at_fault =
 	    add_access(&site->statuses[0].access, conf->status.allow, conf->status.deny, &why);
-	return at_fault ? conf_service_fail(conf, CONF_SERVICE_STATUS, at_fault, why, err) : 0;
+	return at_fault ? conf_service_fail(conf, at_fault, why, err) : 0;
 }
 
 void
