@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 
+import cgi
 import manage
 import peers
 import proc
@@ -180,7 +181,8 @@ def remembered(place, rounds):
 
 
 BENCHMARKS = {'burst': burst, 'exec': executed, 'echo': echoed, 'replace': replaced, 'start': started,
-              'memory': remembered, **manage.BENCHMARKS, **web.BENCHMARKS}
+              'memory': remembered, **manage.BENCHMARKS, **web.BENCHMARKS,
+              **cgi.BENCHMARKS}
 
 
 def rows(name, place, rounds):
