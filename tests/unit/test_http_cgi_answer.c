@@ -317,8 +317,15 @@ an_nph_script_speaks_for_itself(void **state)
 {
 	static const struct scripted raw = { .asked = { .minor = 1 }, .raw = true };
 	static const struct raw_row rows[] = {
-		{ "hello\n", 200 },
+		{ "HTTP/1.1 404 Not Found\r\n\r\nhello", 404 },
+		{ "HTTP/1.0 299\n\n", 299 },
+		{ "HTTP/1.1 503", 503 },
+		{ "HTTP/1.1 50", 200 },
+		{ "HTTP/1.1 -50 abcdef\n\n", 200 },
+		{ "HTTP/1.1 +5099999999999999999\n\n", 200 },
+		{ "HTTP/1.1  404\n\n", 200 },
 		{ "HTTP/2.0 404 Not Found\n\n", 200 },
+		{ "hello\n", 200 },
 		{ "\n\nHTTP/1.1 404 Not Found\n\n", 200 },
 	};
 
