@@ -171,6 +171,16 @@ the_status_is_the_scripts_or_follows_from_its_location(void **state)
 		{ "Location: /a#b\n\n", GET, "HTTP/1.1 302 Found\n" CHUNKED "Location: /a#b\n", "",
 		  '+' },
 		{ "Location: a\n\n", GET, "HTTP/1.1 302 Found\n" CHUNKED "Location: a\n", "", '+' },
+		{ "Location: /a b\n\n", GET, "HTTP/1.1 302 Found\n" CHUNKED "Location: /a b\n", "",
+		  '+' },
+		{ "Location: /\xc3\xa9\n\n", GET,
+		  "HTTP/1.1 302 Found\n" CHUNKED "Location: /\xc3\xa9\n", "", '+' },
+		{ "Location: /a%\n\n", GET, "HTTP/1.1 302 Found\n" CHUNKED "Location: /a%\n", "",
+		  '+' },
+		{ "Location: /a?b c\n\n", GET, "HTTP/1.1 302 Found\n" CHUNKED "Location: /a?b c\n",
+		  "", '+' },
+		{ "Location: /../a\n\n", GET, "HTTP/1.1 302 Found\n" CHUNKED "Location: /../a\n",
+		  "", '+' },
 	};
 
 	(void)state;

@@ -75,14 +75,15 @@ pass_body(struct http_cgi_answer *a, char *at, size_t len)
 	a->out[1] = (struct http_text){ at, len };
 }
 
-/* RFC 3875 6.2.2.  A fragment is for the client alone. */
+/* RFC 3875 6.2.2.  With a fragment, or if it is no target for us, it is for the client. */
 static bool
 is_local_redirect(const struct http_cgi_head *head)
 {
+	static struct http_target parsed;
 	struct http_text to = head->location;
 
 	return to.at && to.at[0] == '/' && (to.len == 1 || to.at[1] != '/') && head->status == 0 &&
-	       head->others == 0 && to.len < TARGET_BYTES && !memchr(to.at, '#', to.len);
+	       head->others == 0 && to.len < TARGET_BYTES && http_target_parse(to, &parsed) == 0;
 }
 
 static void
