@@ -10,7 +10,8 @@ rm -rf "$bin/objects"
 mkdir -p "$bin/objects"
 
 # Everything but the programs themselves, once; each target takes what it needs.
-for file in "$src"/src/*.c "$src"/src/services/*.c "$src"/src/services/http/*.c; do
+for file in "$src"/src/*.c "$src"/src/services/*.c "$src"/src/services/http/*.c \
+	"$src/tests/unit/scripted.c"; do
 	case $file in
 	*/main.c | */preforkctl.c) continue ;;
 	esac
@@ -21,7 +22,7 @@ rm -f "$bin/lib.a"
 ar rcs "$bin/lib.a" "$bin"/objects/*.o
 
 for target in conf address control records handover http_fields http_log http_head http_chunk \
-	http_cgi_head http_cgi_env; do
+	http_cgi_head http_cgi_env http_cgi_answer; do
 	clang -g -O1 -std=gnu11 -fsanitize=fuzzer,address,undefined "$@" \
 		-o "$bin/fuzz_$target" "$src/tests/fuzz/fuzz_$target.c" "$bin/lib.a" \
 		-lconfuse -levent_core -lcrypt -ljansson
