@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 
+import cgi
 import manage
 import peers
 import proc
@@ -193,7 +194,7 @@ def remembered(place, rounds):
 
 
 BENCHMARKS = {'burst': burst, 'exec': executed, 'echo': echoed, 'module': moduled, 'replace': replaced, 'start': started,
-              'memory': remembered, **manage.BENCHMARKS, **web.BENCHMARKS}
+              'memory': remembered, **manage.BENCHMARKS, **web.BENCHMARKS, **cgi.BENCHMARKS}
 
 
 def rows(name, place, rounds):

@@ -51,7 +51,7 @@ crew_number(const char *text, const char *what)
 	char *end;
 	unsigned long n = strtoul(text, &end, 10);
 
-	if (*end != '\0' || n == 0 || n > 10000000) {
+	if (*end != '\0' || n == 0 || n > 1000000000) {
 		fprintf(stderr, "%s: not a number from 1: %s\n", what, text);
 		exit(2);
 	}

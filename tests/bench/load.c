@@ -1,15 +1,15 @@
 /*
  * load - clients for a server on 127.0.0.1
  *
- * A client connects, sends one request, ends its side of the connection (unless -o),
- * and reads to the end of the answer.  An empty answer, one that is cut off by an error,
- * and one that does not end with EXPECTED are failures.
+ * A client connects, sends one request, with -b so many bytes behind it, ends its side of
+ * the connection (unless -o), and reads to the end of the answer.  An empty answer, one that
+ * is cut off by an error, and one that does not end with EXPECTED are failures.
  *
  *   load [OPTIONS] burst PORT CLIENTS        all at once, one connection each
  *   load [OPTIONS] rate PORT CLIENTS TOTAL   one connection after the other
  *   load [OPTIONS] stream PORT RATE SECONDS  so many a second, whatever becomes of them
  *
- * Options: -o, -r REQUEST, -e EXPECTED.
+ * Options: -o, -r REQUEST, -e EXPECTED, and for rate -b BYTES.
  */
 #include "crew.h"
 
@@ -20,9 +20,12 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-enum { ANSWER_SIZE = 65536, TAIL_SIZE = 32, PATIENCE_SECONDS = 90, EVENTS = 64 };
+enum { PIECE_SIZE = 65536, TAIL_SIZE = 48, EXPECTED_SIZE = 32, PATIENCE_SECONDS = 90, EVENTS = 64 };
+
+#define LAST_CHUNK "\r\n0\r\n\r\n"
 
 static const char *request = "hello\n", *expected = "";
+static unsigned body;  /* bytes behind the request */
 static bool stay_open; /* the client's side, until the answer has come */
 static struct sockaddr_in server;
 
@@ -56,10 +59,16 @@ open_socket(unsigned who, int flags)
 static int
 send_request(int fd)
 {
+	static const char piece[PIECE_SIZE];
 	size_t len = strlen(request);
 
 	if (send(fd, request, len, MSG_NOSIGNAL) != (ssize_t)len)
 		return -1;
+	for (unsigned left = body; left > 0; left -= (unsigned)len) {
+		len = left < sizeof(piece) ? left : sizeof(piece);
+		if (send(fd, piece, len, MSG_NOSIGNAL) != (ssize_t)len)
+			return -1;
+	}
 	return stay_open ? 0 : shutdown(fd, SHUT_WR);
 }
 
@@ -67,7 +76,7 @@ send_request(int fd)
 static ssize_t
 take_answer(int fd, struct answer *a)
 {
-	static char bytes[ANSWER_SIZE];
+	static char bytes[PIECE_SIZE];
 	ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
 	size_t fresh = n > 0 ? (size_t)n : 0, take = fresh < TAIL_SIZE ? fresh : TAIL_SIZE;
 
@@ -77,12 +86,22 @@ take_answer(int fd, struct answer *a)
 	return n;
 }
 
+/* The answer ends with the text, and so many bytes behind it. */
+static bool
+ends_with(const struct answer *a, const char *text, size_t behind)
+{
+	size_t len = strlen(text), all = len + behind;
+
+	return a->len >= all && memcmp(a->tail + TAIL_SIZE - all, text, len) == 0;
+}
+
+/* A chunked body has its last chunk behind it. */
 static bool
 is_whole(const struct answer *a)
 {
-	size_t len = strlen(expected);
-
-	return a->len > 0 && a->len >= len && memcmp(a->tail + TAIL_SIZE - len, expected, len) == 0;
+	return a->len > 0 &&
+	       (ends_with(a, expected, 0) ||
+		(ends_with(a, LAST_CHUNK, 0) && ends_with(a, expected, sizeof(LAST_CHUNK) - 1)));
 }
 
 /* ---- rate: the work of one member of the crew ---- */
@@ -254,7 +273,7 @@ static _Noreturn void
 usage(void)
 {
 	fputs("usage: load [-o] [-r REQUEST] [-e EXPECTED] burst PORT CLIENTS\n"
-	      "       load ... rate PORT CLIENTS TOTAL\n"
+	      "       load ... [-b BYTES] rate PORT CLIENTS TOTAL\n"
 	      "       load ... stream PORT RATE SECONDS\n",
 	      stderr);
 	exit(2);
@@ -265,10 +284,12 @@ read_options(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "oe:r:")) != -1) {
+	while ((opt = getopt(argc, argv, "ob:e:r:")) != -1) {
 		if (opt == 'o')
 			stay_open = true;
-		else if (opt == 'e' && strlen(optarg) <= TAIL_SIZE)
+		else if (opt == 'b')
+			body = crew_number(optarg, "BYTES");
+		else if (opt == 'e' && strlen(optarg) <= EXPECTED_SIZE)
 			expected = optarg;
 		else if (opt == 'r')
 			request = optarg;

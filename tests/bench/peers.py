@@ -117,6 +117,9 @@ Listen 127.0.0.1:{self.port}
 
     def content(self):
         self.load_options = http(f'/bin/{self.program}')
+        return self.script_alias()
+
+    def script_alias(self):
         return f'''ScriptAlias /bin/ {self.place.bin}/
 <Directory {self.place.bin}>
 Require all granted

@@ -36,11 +36,11 @@ def mib_per_second(value):
     return f'{value:,.0f} MiB/s'
 
 
-def wrk(port, once):
+def wrk(port, path, clients, once):
     """Requests a second; a failed one is a failure of all."""
     fields = ['-H', 'Connection: close'] if once else []
-    command = [find_program('wrk'), '-t', WRK_THREADS, '-c', WRK_CLIENTS, '-d', WRK_SECONDS, *fields,
-               f'http://127.0.0.1:{port}/{SMALL}']
+    command = [find_program('wrk'), '-t', WRK_THREADS, '-c', clients, '-d', WRK_SECONDS, *fields,
+               f'http://127.0.0.1:{port}/{path}']
     done = subprocess.run([str(c) for c in command], check=False, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=WRK_SECONDS + FRESH_PATIENCE)
     trouble = re.search(r'^ *(Socket errors|Non-2xx).*', done.stdout, re.MULTILINE)
@@ -88,7 +88,7 @@ def small_file(place, www, rounds, name, once, workers, goals):
         return [Row(name, str, '', Series('wrk: not installed, skipped'), {})]
 
     def measure(server):
-        return wrk(server.port, once)
+        return wrk(server.port, SMALL, WRK_CLIENTS, once)
 
     rows = []
     for log in (True, False):

@@ -26,8 +26,8 @@ def make_files(directory):
     return directory
 
 
-def request(name, *fields):
-    return ''.join(f'{line}\r\n' for line in (f'GET /{name} HTTP/1.1', 'Host: localhost', *fields, ''))
+def request(name, *fields, method='GET'):
+    return ''.join(f'{line}\r\n' for line in (f'{method} /{name} HTTP/1.1', 'Host: localhost', *fields, ''))
 
 
 class Web(Server):
@@ -44,6 +44,10 @@ class Web(Server):
     def ask_for(self, name):
         """The file that load() asks for, on a connection of its own each time."""
         self.load_options = ('-o', '-r', request(name, 'Connection: close'))
+
+    def site_settings(self):
+        """More of its configuration."""
+        return ''
 
     @property
     def log_file(self):
@@ -65,16 +69,16 @@ class WebPreforkd(Web, Preforkd):
 document_root = "{self.www}"
 keepalive_timeout = {KEEPALIVE_SECONDS}s
 keepalive_requests = {ENOUGH}
-{mime}}}
+{mime}{self.site_settings()}}}
 '''
 
 
 class WebApache(Web, Apache):
     """With a fixed number of workers, or the usual ones."""
+    modules = ('mpm_prefork', 'authz_core', 'mime', 'dir')
 
     def __init__(self, www, log, place, workers=None):
         super().__init__(www, log, place)
-        self.modules = ('mpm_prefork', 'authz_core', 'mime', 'dir')
         if workers:
             self.idle_workers, self.sizes = workers, apache_fixed(workers)
 
@@ -92,7 +96,7 @@ LogFormat "%h %l %u %t \\"%r\\" %>s %O \\"%{{Referer}}i\\" \\"%{{User-Agent}}i\\
 KeepAliveTimeout {KEEPALIVE_SECONDS}
 MaxKeepAliveRequests 0
 EnableSendfile On
-'''
+{self.site_settings()}'''
 
 
 class WebNginx(Web, Nginx):
@@ -120,6 +124,7 @@ root {self.www};
 class WebLighttpd(Web):
     title = 'lighttpd'
     idle_workers = 2
+    modules = ('mod_indexfile', 'mod_staticfile')
     logs_at_once = False    # but when a buffer is full
 
     @staticmethod
@@ -131,22 +136,22 @@ class WebLighttpd(Web):
         if ROOT:
             shutil.chown(self.dir, USER, GROUP)     # it opens its logs as that user
         identity = f'server.username = "{USER}"\nserver.groupname = "{GROUP}"\n' if ROOT else ''
-        modules, log = '"mod_indexfile", "mod_staticfile"', ''
+        modules, log = self.modules, ''
         if self.log:
-            modules += ', "mod_accesslog"'
+            modules = (*modules, 'mod_accesslog')
             log = f'accesslog.filename = "{self.log_file}"\n'
         conf = self.write('lighttpd.conf', f'''
 {identity}server.port = {self.port}
 server.bind = "127.0.0.1"
 server.document-root = "{self.www}"
-server.modules = ({modules})
+server.modules = ({', '.join(f'"{m}"' for m in modules)})
 server.max-worker = {self.idle_workers}
 server.pid-file = "{self.dir}/lighttpd.pid"
 server.errorlog = "{self.dir}/error.log"
 server.max-keep-alive-requests = {ENOUGH}
 server.max-keep-alive-idle = {KEEPALIVE_SECONDS}
 mimetype.assign = (".txt" => "text/plain", ".html" => "text/html")
-{log}''')
+{log}{self.site_settings()}''')
         self.launch(find_program('lighttpd'), '-D', '-f', conf)
 
 

@@ -4,34 +4,41 @@
 set -eu
 src=$1 build=$2 seconds=$3
 shift 3
-mkdir -p "$build/tests/fuzz/bin"
 cd "$build"
-http=$src/src/services/http
+bin=tests/fuzz/bin
+rm -rf "$bin/objects"
+mkdir -p "$bin/objects"
+
+# Everything but the programs themselves, once; each target takes what it needs.
+for file in "$src"/src/*.c "$src"/src/services/*.c "$src"/src/services/http/*.c \
+	"$src/tests/unit/scripted.c"; do
+	case $file in
+	*/main.c | */preforkctl.c) continue ;;
+	esac
+	clang -g -O1 -std=gnu11 -fsanitize=fuzzer-no-link,address,undefined "$@" \
+		-c -o "$bin/objects/$(basename "$file" .c).o" "$file"
+done
+rm -f "$bin/lib.a"
+ar rcs "$bin/lib.a" "$bin"/objects/*.o
+
 for target in conf address control records handover http_fields http_log http_head http_chunk \
-	http_cgi_head http_cgi_env; do
+	http_cgi_head http_cgi_env http_cgi_answer; do
 	clang -g -O1 -std=gnu11 -fsanitize=fuzzer,address,undefined "$@" \
-		-o "tests/fuzz/bin/fuzz_$target" "$src/tests/fuzz/fuzz_$target.c" \
-		"$src"/src/conf*.c "$src/src/address.c" "$src/src/util.c" "$src/src/control_proto.c" \
-		"$src/src/status_doc.c" "$src/src/status_text.c" "$src/src/status_json.c" \
-		"$src/src/utf8.c" "$src/src/handover.c" \
-		"$http/http_text.c" "$http/http_authority.c" "$http/http_rules.c" "$http/http_head.c" \
-		"$http/http_chunk.c" "$http/http_target.c" \
-		"$http/http_cgi_head.c" "$http/http_cgi_env.c" \
-		"$http/http_date.c" "$http/http_entity.c" "$http/http_range.c" "$http/http_accept.c" \
-		"$http"/http_log*.c -lconfuse -ljansson
+		-o "$bin/fuzz_$target" "$src/tests/fuzz/fuzz_$target.c" "$bin/lib.a" \
+		-lconfuse -levent_core -lcrypt -ljansson
 	seeds=
 	[ "$target" != conf ] || seeds="$src/tests/conf/good $src/tests/conf/bad $src/conf/examples"
 	# shellcheck disable=SC2086 # a list of directories
-	"tests/fuzz/bin/fuzz_$target" -max_total_time="$seconds" -max_len=8192 -timeout=5 \
+	"$bin/fuzz_$target" -max_total_time="$seconds" -max_len=8192 -timeout=5 \
 		-print_final_stats=1 "$src/tests/fuzz/corpus/$target" $seeds
 done
 
 # Our parsers against llhttp, from what they have seen.
 status=0
-sh "$src/tests/fuzz/diff_http.sh" build "$src" "tests/fuzz/bin/diff_http" \
+sh "$src/tests/fuzz/diff_http.sh" build "$src" "$bin/diff_http" \
 	clang -g -O1 -fsanitize=fuzzer,address,undefined "$@" || status=$?
 [ "$status" != 77 ] || exit 0
 [ "$status" = 0 ] || exit "$status"
-"tests/fuzz/bin/diff_http" -max_total_time="$seconds" -max_len=8192 -timeout=5 \
+"$bin/diff_http" -max_total_time="$seconds" -max_len=8192 -timeout=5 \
 	-print_final_stats=1 "$src/tests/fuzz/corpus/diff_http" \
 	"$src/tests/fuzz/corpus/http_head" "$src/tests/fuzz/corpus/http_chunk"

@@ -1,7 +1,6 @@
 #include "http_cgi_answer.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ROOM_BYTES   65536
@@ -77,14 +76,15 @@ pass_body(struct http_cgi_answer *a, char *at, size_t len)
 	a->out[1] = (struct http_text){ at, len };
 }
 
-/* RFC 3875 6.2.2.  A fragment is for the client alone. */
+/* RFC 3875 6.2.2.  With a fragment, or if it is no target for us, it is for the client. */
 static bool
 is_local_redirect(const struct http_cgi_head *head)
 {
+	static struct http_target parsed;
 	struct http_text to = head->location;
 
 	return to.at && to.at[0] == '/' && (to.len == 1 || to.at[1] != '/') && head->status == 0 &&
-	       head->others == 0 && to.len < TARGET_BYTES && !memchr(to.at, '#', to.len);
+	       head->others == 0 && to.len < TARGET_BYTES && http_target_parse(to, &parsed) == 0;
 }
 
 static void
@@ -173,12 +173,25 @@ read_head(struct http_cgi_answer *a, size_t n)
 	}
 }
 
-/* For the log: "HTTP/1.1 404 Not Found", if it begins so. */
+/* For the log: the status of "HTTP/1.1 404 Not Found", if it begins so. */
 static void
 note_raw_status(struct http_cgi_answer *a, size_t n)
 {
-	if (a->request->body == 0 && n > 12 && memcmp(room, "HTTP/1.", 7) == 0 && room[8] == ' ')
-		a->request->status = (int)strtol(room + 9, NULL, 10) % 1000;
+	static const char form[] = "HTTP/1.0 000";
+	struct http_request *r = a->request;
+
+	if (r->body != (int64_t)a->len)
+		return;
+	for (size_t i = 0; i < n && a->len < sizeof(form) - 1; i++, a->len++) {
+		bool digit = room[i] >= '0' && room[i] <= '9';
+
+		if (form[a->len] == '0' ? !digit : room[i] != form[a->len])
+			return;
+		if (a->len > 8)
+			a->head.status = a->head.status * 10 + (room[i] - '0');
+	}
+	if (a->len == sizeof(form) - 1)
+		r->status = a->head.status;
 }
 
 void
@@ -192,7 +205,6 @@ http_cgi_answer_read(struct http_cgi_answer *a, size_t n)
 		pass_body(a, room, n);
 		break;
 	case HTTP_CGI_RAW:
-		room[n] = '\0';
 		note_raw_status(a, n);
 		a->request->body += (int64_t)n;
 		a->out[1] = (struct http_text){ room, n };

@@ -20,7 +20,7 @@ struct http_cgi_answer {
 	struct http_request *request;
 	enum http_cgi_state state;
 	struct http_cgi_head head;
-	size_t scanned, len; /* of the head */
+	size_t scanned, len; /* of the head; RAW: len bytes may be a status line */
 	int64_t left;        /* of Content-Length; -1: there is none */
 	bool chunked, over;  /* over: more came than Content-Length said */
 	bool redirects;      /* to a path of ours, which is then in the request's redirect */
