@@ -120,6 +120,17 @@ set_text(void *base, const struct status_field *field, const char *text)
 	*at = util_strdup(text);
 }
 
+/* No further than a reader of JSON, or a sum, can count exactly. */
+static int64_t
+number_of(const struct control_record *record, const struct status_field *field)
+{
+	const int64_t far = INT64_C(1) << 53;
+	int64_t n = control_record_get_number(record, field->key,
+					      field->kind == STATUS_UNKNOWN_IS_MINUS_1 ? -1 : 0);
+
+	return util_min(util_max(n, -far), far);
+}
+
 /* A NULL record sets what a missing key stands for. */
 static void
 fill(void *base, const struct status_fields *fields, const struct control_record *record)
@@ -135,8 +146,7 @@ fill(void *base, const struct status_fields *fields, const struct control_record
 		if (f->kind == STATUS_TEXT)
 			set_text(base, f, text ? text : "");
 		else
-			*(int64_t *)((char *)base + f->offset) = control_record_get_number(
-			    record, f->key, f->kind == STATUS_UNKNOWN_IS_MINUS_1 ? -1 : 0);
+			*(int64_t *)((char *)base + f->offset) = number_of(record, f);
 	}
 }
 

@@ -1,7 +1,5 @@
 #include "status_figures.h"
 
-#include "util.h"
-
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -20,6 +18,36 @@ const struct status_state status_states[STATUS_STATES] = {
 	{ "killed", "X", "killed, about to end" },
 	{ "unknown", "?", "something else" },
 };
+
+#define POOL(member) offsetof(struct status_pool, member)
+
+static const struct status_reason refusals[] = {
+	{ "access", POOL(refused_access) }, { "source", POOL(refused_source) },
+	{ "rate", POOL(refused_rate) },     { "load", POOL(refused_load) },
+	{ "time", POOL(refused_time) },     { "proxy", POOL(refused_proxy) },
+	{ "queue_wait", POOL(shed) },
+};
+
+/* "unknown" is what the others leave of the sum. */
+static const struct status_reason deaths[] = {
+	{ "exit", POOL(died_exit) }, { "signal", POOL(died_signal) }, { "oom", POOL(died_oom) },
+	{ "boot", POOL(died_boot) }, { "unknown", POOL(crashes) },
+};
+
+const struct status_reasons status_refusals = { refusals, ARRAY_LEN(refusals) };
+const struct status_reasons status_deaths = { deaths, ARRAY_LEN(deaths) };
+
+int64_t
+status_reason_count(const struct status_pool *pool, const struct status_reason *reason)
+{
+	int64_t n = *(const int64_t *)((const char *)pool + reason->offset);
+
+	if (reason->offset != POOL(crashes))
+		return n;
+	for (size_t i = 0; deaths[i].offset != POOL(crashes); i++)
+		n -= status_reason_count(pool, &deaths[i]);
+	return util_max(n, 0);
+}
 
 size_t
 status_state_find(const char *name)

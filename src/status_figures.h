@@ -1,14 +1,13 @@
 /*
- * The fields of a pool that are lists, written as text by the daemon, and how one word
- * for a worker's state is shown.  Pure.  A list that is not written as it should be is
- * empty: whoever shows it does not know the figures then.
+ * What all renderings make of the fields of a pool in the same way: those that are lists,
+ * written as text by the daemon, those that belong together, and the words for what a
+ * worker does.  Pure.  A list that is not written as it should be is empty: whoever shows
+ * it does not know the figures then.
  */
 #ifndef PREFORKD_STATUS_FIGURES_H
 #define PREFORKD_STATUS_FIGURES_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "status_doc.h"
 
 #define STATUS_BOUNDS 32 /* of a histogram */
 #define STATUS_STEPS  60 /* of a history */
@@ -35,6 +34,21 @@ struct status_history {
  * STATUS_STEPS the newest are kept.
  */
 bool status_history_parse(struct status_history *h, const char *text);
+
+/* Counters that are one number told apart by a reason. */
+struct status_reason {
+	const char *name;
+	size_t offset; /* in struct status_pool */
+};
+
+struct status_reasons {
+	const struct status_reason *at;
+	size_t n;
+};
+
+extern const struct status_reasons status_refusals, status_deaths;
+
+int64_t status_reason_count(const struct status_pool *pool, const struct status_reason *reason);
 
 struct status_state {
 	const char *name, *letter, *meaning;

@@ -42,26 +42,6 @@ static const struct metric {
 	  POOL(respawns), STATUS_NUMBER },
 };
 
-/* Counters that are told apart by a reason. */
-struct reason {
-	const char *name;
-	size_t offset;
-};
-
-static const struct reason refusals[] = {
-	{ "access", POOL(refused_access) }, { "source", POOL(refused_source) },
-	{ "rate", POOL(refused_rate) },     { "load", POOL(refused_load) },
-	{ "time", POOL(refused_time) },     { "proxy", POOL(refused_proxy) },
-	{ "queue_wait", POOL(shed) },
-};
-
-static const struct reason deaths[] = {
-	{ "exit", POOL(died_exit) },
-	{ "signal", POOL(died_signal) },
-	{ "oom", POOL(died_oom) },
-	{ "boot", POOL(died_boot) },
-};
-
 static const char *const pool_states[] = { "running", "backed off", "draining", "drained",
 					   "stopping" };
 
@@ -213,38 +193,15 @@ print_metrics(const struct status_doc *doc, FILE *out)
 	}
 }
 
-static int64_t
-put_reasons(FILE *out, const char *name, const struct status_pool *pool,
-	    const struct reason *reasons, size_t n)
-{
-	int64_t sum = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		int64_t count = number_of(pool, reasons[i].offset);
-
-		put_count(out, name, pool, "reason", reasons[i].name, count);
-		sum += count;
-	}
-	return sum;
-}
-
-/* A daemon that counts crashes, but not their reasons, is understood, too. */
 static void
-print_reasons(const struct status_doc *doc, FILE *out)
+print_reasons(const struct status_doc *doc, const char *name, const char *help,
+	      const struct status_reasons *reasons, FILE *out)
 {
-	static const char refused[] = "preforkd_refused_total";
-	static const char died[] = "preforkd_worker_deaths_total";
-
-	begin(out, refused, "counter", "Connections closed unserved, by reason.");
+	begin(out, name, "counter", help);
 	for (size_t i = 0; i < doc->n; i++)
-		put_reasons(out, refused, &doc->pools[i], refusals, ARRAY_LEN(refusals));
-	begin(out, died, "counter", "Workers that died unasked, by reason.");
-	for (size_t i = 0; i < doc->n; i++) {
-		const struct status_pool *pool = &doc->pools[i];
-		int64_t known = put_reasons(out, died, pool, deaths, ARRAY_LEN(deaths));
-
-		put_count(out, died, pool, "reason", "unknown", util_max(pool->crashes - known, 0));
-	}
+		for (size_t k = 0; k < reasons->n; k++)
+			put_count(out, name, &doc->pools[i], "reason", reasons->at[k].name,
+				  status_reason_count(&doc->pools[i], &reasons->at[k]));
 }
 
 static void
@@ -280,6 +237,9 @@ status_prometheus_print(const struct status_doc *doc, int64_t now_ms, FILE *out)
 	print_pool_state(doc, out);
 	print_workers(doc, out);
 	print_metrics(doc, out);
-	print_reasons(doc, out);
+	print_reasons(doc, "preforkd_refused_total", "Connections closed unserved, by reason.",
+		      &status_refusals, out);
+	print_reasons(doc, "preforkd_worker_deaths_total", "Workers that died unasked, by reason.",
+		      &status_deaths, out);
 	print_durations(doc, out);
 }
