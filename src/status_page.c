@@ -281,6 +281,12 @@ put_events(FILE *out, const struct page *page)
 	const struct status_event *events[STATUS_EVENTS];
 	size_t n = page->doc->n_events;
 
+	if (n == 0) {
+		fputs("<tr><td class=\"none\" colspan=\"4\">"
+		      "No worker has died, no reload was refused.</td></tr>\n",
+		      out);
+		return;
+	}
 	for (size_t i = 0; i < n; i++)
 		events[i] = &page->doc->events[i];
 	qsort(events, n, sizeof(*events), younger);
@@ -292,10 +298,6 @@ put_events(FILE *out, const struct page *page)
 		status_page_cell(out, "wide", util_strdup(events[i]->text));
 		fputs("</tr>\n", out);
 	}
-	if (n == 0)
-		fputs("<tr><td class=\"none\" colspan=\"4\">"
-		      "No worker has died, no reload was refused.</td></tr>\n",
-		      out);
 }
 
 /* With a pool that has nothing in it, for those that come later. */

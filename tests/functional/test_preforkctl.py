@@ -71,6 +71,7 @@ def test_a_command_is_one_line(words, line):
 @pytest.mark.parametrize('words, line', [
     (['status'], 'status'), (['status', 'www'], 'status www'),
     (['status', '--json', 'www'], 'status www'), (['workers'], 'status'),
+    (['status', '--prometheus'], 'status'), (['status', 'www', '--html'], 'status www'),
     (['workers', 'www'], 'status www'),
 ])
 def test_workers_ask_for_the_status(words, line):
@@ -86,6 +87,8 @@ def test_workers_ask_for_the_status(words, line):
     ['resume'], ['resume', 'a', 'b'], ['kill'], ['kill', '1', '2'], ['upgrade', 'x'],
     ['stop', 'now'], ['version', '1'], ['status'] * 300,
     ['status', '--no-wait'], ['status', '--now'], ['workers', '--json'], ['reload', '--json'],
+    ['workers', '--html'], ['stop', '--prometheus'], ['status', '--json', '--html'],
+    ['status', '--html', '--prometheus'],
     ['reload', '--now'], ['drain', 'www', '--now'], ['test', '--no-wait'], ['--no-wait', 'version'],
     ['status', '--timeout'], ['status', '--timeout', 'soon'], ['status', '--timeout', '0'],
     ['status', '--timeout=-1s'], ['status', '--timeout', '31d'], ['status', '--timeouts=5'],
@@ -139,7 +142,8 @@ def test_the_last_line_may_have_no_text(answer, status):
         assert fake.run('reload').returncode == status
 
 
-@pytest.mark.parametrize('words', [['status'], ['status', '--json'], ['workers']])
+@pytest.mark.parametrize('words', [['status'], ['status', '--json'], ['status', '--prometheus'],
+                                   ['status', '--html'], ['workers']])
 def test_a_status_that_is_refused_prints_nothing_on_stdout(words):
     with Fake(DAEMON + b'failed no pool x: there are a, b\n') as fake:
         assert outcome(fake.run(*words)) == (FAILED, '', 'no pool x: there are a, b\n')
@@ -181,6 +185,25 @@ def test_the_status_for_programs():
         assert document['uptime_s'] == 65.321
         assert [each['name'] for each in document['pools']] == ['a', 'b']
         assert [each['pid'] for each in document['pools'][0]['workers']] == [1, 2]
+
+
+def test_the_status_for_prometheus():
+    answer = DAEMON + pool('a', accepted=7) + worker('a', 1, state='idle') + b'ok\n'
+    with Fake(answer) as fake:
+        before = time.time()
+        status, said, err = outcome(fake.run('status', '--prometheus'))
+        assert (status, err) == (DONE, '')
+        assert '\npreforkd_connections_total{pool="a"} 7\n' in said
+        started = int(re.search(r'^preforkd_start_time_seconds (\d+)$', said, re.M)[1])
+        assert before - 66 <= started <= time.time() - 64
+
+
+def test_the_status_for_a_browser():
+    with Fake(DAEMON + pool('a<b') + worker('a<b', 4711, state='idle') + b'ok\n') as fake:
+        status, said, err = outcome(fake.run('status', '--html'))
+        assert (status, err) == (DONE, '')
+        assert said.startswith('<!DOCTYPE html>\n') and said.endswith('</html>\n')
+        assert 'a&#60;b' in said and '>4711<' in said and '<script' not in said
 
 
 def test_what_a_newer_daemon_says_beyond_is_ignored():
@@ -488,7 +511,7 @@ def test_commands_and_options_are_completed():
     assert complete('-') == ['-s', '--timeout', '--help', '--version']
     for command in commands:
         offered = complete(command, '--')
-        for option in '--json', '--no-wait', '--now':
+        for option in '--json', '--prometheus', '--html', '--no-wait', '--now':
             result = run('-s', '/nowhere', command, *['1'] * usage_words(command), option)
             assert (result.returncode != USAGE) == (option in offered), (command, option)
 
