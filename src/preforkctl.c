@@ -5,6 +5,8 @@
 #include "conf_value.h"
 #include "ctl_client.h"
 #include "status_json.h"
+#include "status_page.h"
+#include "status_prometheus.h"
 #include "status_text.h"
 #include "top.h"
 #include "utf8.h"
@@ -23,7 +25,7 @@ enum {
 
 static const char usage_text[] =
     "usage: preforkctl [-s SOCKET] [--timeout TIME] COMMAND [ARG...]\n"
-    "  status [--json] [POOL]      what runs and how it fares\n"
+    "  status [POOL]               what runs and how it fares\n"
     "  workers [POOL]              what each worker does\n"
     "  top                         both, again and again\n"
     "  reload                      read the configuration again, if it is right\n"
@@ -37,6 +39,8 @@ static const char usage_text[] =
     "  stop [--now]                finish what is there and end, or end at once\n"
     "  version                     of preforkctl and of the daemon\n"
     "  -s SOCKET       control socket, default " PREFORKD_RUNDIR "/control.sock\n"
+    "  --json, --prometheus, --html\n"
+    "                  print the status for programs, for Prometheus, as a page\n"
     "  --no-wait       return when it has begun, not when it is done\n"
     "  --timeout TIME  wait so long at most: 500ms, 20s, 5m (a bare number is seconds)\n"
     "  -V, --version   print the version of preforkctl\n"
@@ -44,7 +48,9 @@ static const char usage_text[] =
     "Exit status: 0 done, 1 refused, 2 wrong usage, 3 no daemon, 4 time is up.\n"
     "See preforkctl(8).\n";
 
-enum flag { FLAG_JSON = 1, FLAG_NO_WAIT = 2, FLAG_NOW = 4 };
+enum flag { FLAG_JSON = 1, FLAG_NO_WAIT = 2, FLAG_NOW = 4, FLAG_PROMETHEUS = 8, FLAG_HTML = 16 };
+
+#define FLAGS_FORMAT (FLAG_JSON | FLAG_PROMETHEUS | FLAG_HTML)
 
 struct command {
 	const char *name, *arguments; /* as in the usage */
@@ -54,7 +60,7 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "status", " [POOL]", 0, 1, FLAG_JSON, false },
+	{ "status", " [POOL]", 0, 1, FLAGS_FORMAT, false },
 	{ "workers", " [POOL]", 0, 1, 0, false },
 	{ "top", "", 0, 0, 0, false },
 	{ "reload", "", 0, 0, FLAG_NO_WAIT, true },
@@ -73,7 +79,11 @@ static const struct command commands[] = {
 static const struct {
 	const char *name;
 	unsigned flag;
-} flags[] = { { "--json", FLAG_JSON }, { "--no-wait", FLAG_NO_WAIT }, { "--now", FLAG_NOW } };
+} flags[] = {
+	{ "--json", FLAG_JSON }, { "--prometheus", FLAG_PROMETHEUS },
+	{ "--html", FLAG_HTML }, { "--no-wait", FLAG_NO_WAIT },
+	{ "--now", FLAG_NOW },
+};
 
 struct command_line {
 	const char *socket;
@@ -183,6 +193,8 @@ check_command(struct command_line *line, char **err)
 		if (line->flags & ~command->flags & flags[k].flag)
 			return util_fail(err, "%s does not go with %s", flags[k].name,
 					 command->name);
+	if ((line->flags & FLAGS_FORMAT) & ((line->flags & FLAGS_FORMAT) - 1))
+		return util_fail(err, "--json, --prometheus and --html do not go together");
 	line->command = command;
 	return 0;
 }
@@ -234,6 +246,26 @@ take_record(void *doc, const struct control_record *record, char **err)
 	return status_doc_add(doc, record, err);
 }
 
+static int
+show_document(const struct command_line *line, const struct status_doc *doc)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (line->flags & FLAG_JSON)
+		return status_json_print(doc, stdout) == 0 ? EXIT_DONE : EXIT_REFUSED;
+	if (line->flags & FLAG_PROMETHEUS)
+		status_prometheus_print(doc, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000,
+					stdout);
+	else if (line->flags & FLAG_HTML)
+		status_page_print(doc, now.tv_sec, STATUS_PAGE_ONCE, stdout);
+	else if (is_command(line, "workers"))
+		status_text_print_workers(doc, stdout);
+	else
+		status_text_print(doc, stdout);
+	return EXIT_DONE;
+}
+
 /* The answer to an ok: a document, or the sentence itself. */
 static int
 show(const struct command_line *line, const struct status_doc *doc, const char *text)
@@ -243,12 +275,8 @@ show(const struct command_line *line, const struct status_doc *doc, const char *
 
 	if (doc && status_doc_check(doc, &err) < 0)
 		status = complain(err, EXIT_NO_DAEMON);
-	else if (doc && line->flags & FLAG_JSON)
-		status = status_json_print(doc, stdout) == 0 ? EXIT_DONE : EXIT_REFUSED;
-	else if (doc && is_command(line, "workers"))
-		status_text_print_workers(doc, stdout);
 	else if (doc)
-		status_text_print(doc, stdout);
+		status = show_document(line, doc);
 	else if (clean[0])
 		puts(clean);
 	free(clean);

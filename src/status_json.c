@@ -1,5 +1,6 @@
 #include "status_json.h"
 
+#include "status_text.h"
 #include "utf8.h"
 
 #include <inttypes.h>
@@ -24,14 +25,17 @@ print_text(const char *text, FILE *out)
 	free(clean);
 }
 
-/* Milliseconds, not negative, as seconds with as many digits as are needed. */
+/* Microseconds, not negative, as seconds with as many digits as are needed. */
 static void
-print_seconds(int64_t ms, FILE *out)
+print_seconds(int64_t us, FILE *out)
 {
-	int digits = ms % 100 == 0 ? 1 : ms % 10 == 0 ? 2 : 3;
-	int fraction = (int)(ms % 1000) / (digits == 1 ? 100 : digits == 2 ? 10 : 1);
+	char fraction[8];
+	size_t len = 6;
 
-	fprintf(out, "%" PRId64 ".%0*d", ms / 1000, digits, fraction);
+	snprintf(fraction, sizeof(fraction), "%06d", (int)(us % 1000000));
+	while (len > 1 && fraction[len - 1] == '0')
+		len--;
+	fprintf(out, "%" PRId64 ".%.*s", us / 1000000, (int)len, fraction);
 }
 
 static void
@@ -45,6 +49,8 @@ print_value(const void *base, const struct status_field *field, FILE *out)
 	}
 	number = status_field_number(base, field);
 	if (field->kind == STATUS_MS)
+		print_seconds(util_max(number, 0) * 1000, out);
+	else if (field->kind == STATUS_US)
 		print_seconds(util_max(number, 0), out);
 	else
 		fprintf(out, "%" PRId64, number);
@@ -60,12 +66,33 @@ print_fields(const void *base, const struct status_fields *fields, const char *i
 	}
 }
 
+/* The n objects of an array, so far in; its brackets are the caller's. */
 static void
-print_worker(const struct status_worker *worker, FILE *out)
+print_objects(const void *array, size_t n, size_t size, const struct status_fields *fields,
+	      const char *indent, FILE *out)
 {
-	fputs("        {\n", out);
-	print_fields(worker, &status_worker_fields, "          ", out);
-	fputs("\n        }", out);
+	char *deeper = util_format("%s  ", indent);
+
+	for (size_t i = 0; i < n; i++) {
+		fprintf(out, "%s\n%s{\n", i > 0 ? "," : "", indent);
+		print_fields((const char *)array + i * size, fields, deeper, out);
+		fprintf(out, "\n%s}", indent);
+	}
+	free(deeper);
+}
+
+static void
+print_notes(const struct status_pool *pool, FILE *out)
+{
+	char **notes = status_text_notes(pool);
+
+	fputs(",\n      \"notes\": [", out);
+	for (size_t i = 0; i < util_list_len(notes); i++) {
+		fputs(i > 0 ? ",\n        " : "\n        ", out);
+		print_text(notes[i], out);
+	}
+	fprintf(out, "%s]", util_list_len(notes) > 0 ? "\n      " : "");
+	util_list_free(notes);
 }
 
 static void
@@ -73,11 +100,10 @@ print_pool(const struct status_pool *pool, FILE *out)
 {
 	fputs("    {\n", out);
 	print_fields(pool, &status_pool_fields, "      ", out);
+	print_notes(pool, out);
 	fputs(",\n      \"workers\": [", out);
-	for (size_t i = 0; i < pool->n; i++) {
-		fputs(i > 0 ? ",\n" : "\n", out);
-		print_worker(&pool->workers[i], out);
-	}
+	print_objects(pool->workers, pool->n, sizeof(*pool->workers), &status_worker_fields,
+		      "        ", out);
 	fprintf(out, "%s]\n    }", pool->n > 0 ? "\n      " : "");
 }
 
@@ -104,6 +130,10 @@ status_json_print(const struct status_doc *doc, FILE *out)
 	fputs("{\n", out);
 	print_fields(doc, &status_daemon_fields, "  ", out);
 	print_reload(doc, out);
+	fputs(",\n  \"events\": [", out);
+	print_objects(doc->events, doc->n_events, sizeof(*doc->events), &status_event_fields,
+		      "    ", out);
+	fprintf(out, "%s]", doc->n_events > 0 ? "\n  " : "");
 	fputs(",\n  \"pools\": [", out);
 	for (size_t i = 0; i < doc->n; i++) {
 		fputs(i > 0 ? ",\n" : "\n", out);

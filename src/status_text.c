@@ -207,61 +207,81 @@ print_pools(const struct status_doc *doc, FILE *out)
 	table_print(&table, out);
 }
 
-/* What is out of the ordinary, a sentence a line, each with the pool's name before it. */
+/* Takes the note over. */
 static void
-begin_note(const struct status_pool *pool, bool *first, FILE *out)
+add_note(char ***notes, char *note)
 {
-	if (*first)
-		putc('\n', out);
-	*first = false;
-	fputs("pool ", out);
-	put_text(out, pool->name);
-	fputs(": ", out);
+	util_list_add(notes, note);
+	free(note);
 }
 
 static void
-print_failure(const struct status_pool *pool, bool *first, FILE *out)
+note_failure(const struct status_pool *pool, char ***notes)
 {
-	bool backed_off = strcmp(pool->state, "backed off") == 0;
+	const char *failure = pool->last_failure;
 
-	if (!backed_off && !pool->last_failure[0])
+	if (strcmp(pool->state, "backed off") != 0) {
+		if (failure[0])
+			add_note(notes, util_format("last failure: %s", failure));
 		return;
-	begin_note(pool, first, out);
-	if (backed_off && pool->next_try_ms > 0)
-		fprintf(out, "backed off: next attempt in %" PRId64 " s",
-			(pool->next_try_ms + 999) / 1000);
-	else if (backed_off)
-		fputs("backed off: next attempt now", out);
-	if (pool->last_failure[0]) {
-		fputs(backed_off ? "; last failure: " : "last failure: ", out);
-		put_text(out, pool->last_failure);
 	}
-	putc('\n', out);
+	if (pool->next_try_ms > 0)
+		add_note(notes, util_format("backed off: next attempt in %" PRId64 " s%s%s",
+					    (pool->next_try_ms + 999) / 1000,
+					    failure[0] ? "; last failure: " : "", failure));
+	else
+		add_note(notes, util_format("backed off: next attempt now%s%s",
+					    failure[0] ? "; last failure: " : "", failure));
+}
+
+static void
+note_saturation(const struct status_pool *pool, char ***notes)
+{
+	char *span = status_text_span(pool->saturated_ms);
+	int64_t queue = pool->queue_length;
+
+	if (queue > 0)
+		add_note(notes, util_format("saturated for %s: all workers are busy and %" PRId64
+					    " connection%s wait%s",
+					    span, queue, util_plural((uint64_t)queue),
+					    queue == 1 ? "s" : ""));
+	else
+		add_note(notes, util_format("saturated for %s: all workers are busy", span));
+	free(span);
+}
+
+char **
+status_text_notes(const struct status_pool *pool)
+{
+	char **notes = NULL;
+
+	note_failure(pool, &notes);
+	if (pool->saturated_ms > 0)
+		note_saturation(pool, &notes);
+	if (pool->shed > 0)
+		add_note(&notes, util_format("%" PRId64 " connection%s closed unserved after more "
+					     "than max_queue_wait",
+					     pool->shed, util_plural((uint64_t)pool->shed)));
+	if (pool->extra != 0)
+		add_note(&notes,
+			 util_format("scaled by %+" PRId64 " until the next reload", pool->extra));
+	return notes;
 }
 
 static void
 print_notes(const struct status_pool *pool, bool *first, FILE *out)
 {
-	print_failure(pool, first, out);
-	if (pool->saturated_ms > 0) {
-		begin_note(pool, first, out);
-		put_span(out, "saturated for ", pool->saturated_ms, ": all workers are busy");
-		if (pool->queue_length > 0)
-			fprintf(out, " and %" PRId64 " connection%s wait%s", pool->queue_length,
-				util_plural((uint64_t)pool->queue_length),
-				pool->queue_length == 1 ? "s" : "");
+	char **notes = status_text_notes(pool);
+
+	for (size_t i = 0; i < util_list_len(notes); i++) {
+		fputs(*first ? "\npool " : "pool ", out);
+		put_text(out, pool->name);
+		fputs(": ", out);
+		put_text(out, notes[i]);
 		putc('\n', out);
+		*first = false;
 	}
-	if (pool->shed > 0) {
-		begin_note(pool, first, out);
-		fprintf(out,
-			"%" PRId64 " connection%s closed unserved after more than max_queue_wait\n",
-			pool->shed, util_plural((uint64_t)pool->shed));
-	}
-	if (pool->extra != 0) {
-		begin_note(pool, first, out);
-		fprintf(out, "scaled by %+" PRId64 " until the next reload\n", pool->extra);
-	}
+	util_list_free(notes);
 }
 
 void

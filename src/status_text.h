@@ -10,6 +10,12 @@
 void status_text_print(const struct status_doc *doc, FILE *out);
 void status_text_print_workers(const struct status_doc *doc, FILE *out);
 
+/*
+ * What is out of the ordinary, a sentence each, as util_list_free() takes them.  They may
+ * have any byte in them.
+ */
+char **status_text_notes(const struct status_pool *pool);
+
 /* A time span in at most seven characters: 0.3s, 42s, 5m03s, 2h05m, 3d04h. */
 char *status_text_span(int64_t ms);
 

@@ -174,6 +174,27 @@ class Page:
     def reload(self):
         self._load('Page.reload')
 
+    def show_as(self, width, height, *, dark=False, phone=False):
+        """The window, and what its owner prefers."""
+        self.call('Emulation.setDeviceMetricsOverride', width=width, height=height,
+                  deviceScaleFactor=2 if phone else 1, mobile=phone)
+        self.call('Emulation.setEmulatedMedia', features=[
+            {'name': 'prefers-color-scheme', 'value': 'dark' if dark else 'light'}])
+
+    def screenshot(self, path):
+        """All of the page, also what is below the window."""
+        size = self.run('[innerWidth, document.documentElement.scrollHeight]')
+        shot = self.call('Page.captureScreenshot', captureBeyondViewport=True, clip={
+            'x': 0, 'y': 0, 'width': size[0], 'height': size[1], 'scale': 1})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(shot['data']))
+
+    def press(self, key):
+        for event in 'rawKeyDown', 'keyUp':
+            self.call('Input.dispatchKeyEvent', type=event, key=key, code=key,
+                      windowsVirtualKeyCode={'Tab': 9, 'Escape': 27, 'End': 35, 'Home': 36,
+                                             'ArrowUp': 38, 'ArrowRight': 39, 'ArrowDown': 40}[key])
+
     def close(self):
         """With its connections and its cache."""
         del self.browser.pages[self.session]
@@ -188,6 +209,11 @@ class Page:
         counts = collections.Counter(answer.url for answer in self._requests.values())
         assert set(counts.values()) <= {1}, counts
         return {answer.url: answer for answer in self._requests.values()}
+
+    @property
+    def urls(self):
+        """What was asked for, each as often as it was, since the last visit."""
+        return [answer.url for answer in self._requests.values()]
 
     def body(self, answer):
         """The bytes that came, without their coding."""

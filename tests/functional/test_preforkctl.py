@@ -10,100 +10,16 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 
 import pytest
 
+from fake import DAEMON, Fake, pool, read_to_end, run, worker
 from harness import PATIENCE, PREFORKCTL, ROOT, SRCDIR, eventually
 
 DONE, FAILED, USAGE, NO_DAEMON, TIMEOUT = 0, 1, 2, 3, 4
 STRANGER = 54321  # a uid that nobody has
-
-DAEMON = ('daemon\tversion=9.8\tpid=812\tuptime_ms=65321\tgeneration=2\tconfig_file=/etc/p.conf\t'
-          'state=running\tworkers=12\tmax_workers=1000\treload_state=none\treload_text=\t'
-          'reload_ago_ms=0\n').encode()
-
-
-def pool(name, **fields):
-    words = dict(service='exec', listen='*:80', state='running', **fields)
-    return f'pool\tname={name}'.encode() + b''.join(
-        f'\t{key}={value}'.encode() for key, value in words.items()) + b'\n'
-
-
-def worker(of, pid, **fields):
-    return f'worker\tpool={of}\tpid={pid}'.encode() + b''.join(
-        f'\t{key}={value}'.encode() for key, value in fields.items()) + b'\n'
-
-
-def a_request(sock):
-    """The line that a client sends."""
-    line = b''
-    while not line.endswith(b'\n'):
-        piece = sock.recv(4096)
-        assert piece, f'the client left after {line!r}'
-        line += piece
-    return line
-
-
-def read_to_end(sock):
-    with contextlib.suppress(ConnectionResetError):
-        while sock.recv(65536):
-            pass
-
-
-class Fake:
-    """A daemon that reads a request and does as `answer` says: bytes that it sends before it
-    closes, or a function of the connection."""
-
-    def __init__(self, answer):
-        self.answer = (lambda sock: sock.sendall(answer)) if isinstance(answer, bytes) else answer
-        self.dir = tempfile.mkdtemp(prefix='preforkctl-test-')
-        self.path = f'{self.dir}/control.sock'
-        self.requests, self.errors = [], []
-        self.read_first = True
-        os.chmod(self.dir, 0o755)
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.bind(self.path)
-        self.socket.listen(16)
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-
-    def serve(self):
-        while True:
-            try:
-                sock, _ = self.socket.accept()
-            except OSError:
-                return
-            sock.settimeout(PATIENCE)
-            try:
-                with sock:
-                    if self.read_first:
-                        self.requests.append(a_request(sock))
-                    self.answer(sock)
-            except (BrokenPipeError, ConnectionResetError):
-                pass
-            except Exception as error:  # shown by __exit__: a thread's own fate is silent
-                self.errors.append(error)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, kind, value, trace):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.thread.join(PATIENCE)
-        self.socket.close()
-        shutil.rmtree(self.dir)
-        assert kind or not self.errors, self.errors
-
-    def run(self, *words, **options):
-        return run('-s', self.path, *words, **options)
-
-
-def run(*words, **options):
-    return subprocess.run([PREFORKCTL, *words], stdin=subprocess.DEVNULL, timeout=PATIENCE,
-                          **{'capture_output': True, 'text': True, **options})
 
 
 def outcome(result):
@@ -155,6 +71,7 @@ def test_a_command_is_one_line(words, line):
 @pytest.mark.parametrize('words, line', [
     (['status'], 'status'), (['status', 'www'], 'status www'),
     (['status', '--json', 'www'], 'status www'), (['workers'], 'status'),
+    (['status', '--prometheus'], 'status'), (['status', 'www', '--html'], 'status www'),
     (['workers', 'www'], 'status www'),
 ])
 def test_workers_ask_for_the_status(words, line):
@@ -170,6 +87,8 @@ def test_workers_ask_for_the_status(words, line):
     ['resume'], ['resume', 'a', 'b'], ['kill'], ['kill', '1', '2'], ['upgrade', 'x'],
     ['stop', 'now'], ['version', '1'], ['status'] * 300,
     ['status', '--no-wait'], ['status', '--now'], ['workers', '--json'], ['reload', '--json'],
+    ['workers', '--html'], ['stop', '--prometheus'], ['status', '--json', '--html'],
+    ['status', '--html', '--prometheus'],
     ['reload', '--now'], ['drain', 'www', '--now'], ['test', '--no-wait'], ['--no-wait', 'version'],
     ['status', '--timeout'], ['status', '--timeout', 'soon'], ['status', '--timeout', '0'],
     ['status', '--timeout=-1s'], ['status', '--timeout', '31d'], ['status', '--timeouts=5'],
@@ -223,7 +142,8 @@ def test_the_last_line_may_have_no_text(answer, status):
         assert fake.run('reload').returncode == status
 
 
-@pytest.mark.parametrize('words', [['status'], ['status', '--json'], ['workers']])
+@pytest.mark.parametrize('words', [['status'], ['status', '--json'], ['status', '--prometheus'],
+                                   ['status', '--html'], ['workers']])
 def test_a_status_that_is_refused_prints_nothing_on_stdout(words):
     with Fake(DAEMON + b'failed no pool x: there are a, b\n') as fake:
         assert outcome(fake.run(*words)) == (FAILED, '', 'no pool x: there are a, b\n')
@@ -265,6 +185,25 @@ def test_the_status_for_programs():
         assert document['uptime_s'] == 65.321
         assert [each['name'] for each in document['pools']] == ['a', 'b']
         assert [each['pid'] for each in document['pools'][0]['workers']] == [1, 2]
+
+
+def test_the_status_for_prometheus():
+    answer = DAEMON + pool('a', accepted=7) + worker('a', 1, state='idle') + b'ok\n'
+    with Fake(answer) as fake:
+        before = time.time()
+        status, said, err = outcome(fake.run('status', '--prometheus'))
+        assert (status, err) == (DONE, '')
+        assert '\npreforkd_connections_total{pool="a"} 7\n' in said
+        started = int(re.search(r'^preforkd_start_time_seconds (\d+)$', said, re.M)[1])
+        assert before - 66 <= started <= time.time() - 64
+
+
+def test_the_status_for_a_browser():
+    with Fake(DAEMON + pool('a<b') + worker('a<b', 4711, state='idle') + b'ok\n') as fake:
+        status, said, err = outcome(fake.run('status', '--html'))
+        assert (status, err) == (DONE, '')
+        assert said.startswith('<!DOCTYPE html>\n') and said.endswith('</html>\n')
+        assert 'a&#60;b' in said and '>4711<' in said and '<script' not in said
 
 
 def test_what_a_newer_daemon_says_beyond_is_ignored():
@@ -572,7 +511,7 @@ def test_commands_and_options_are_completed():
     assert complete('-') == ['-s', '--timeout', '--help', '--version']
     for command in commands:
         offered = complete(command, '--')
-        for option in '--json', '--no-wait', '--now':
+        for option in '--json', '--prometheus', '--html', '--no-wait', '--now':
             result = run('-s', '/nowhere', command, *['1'] * usage_words(command), option)
             assert (result.returncode != USAGE) == (option in offered), (command, option)
 

@@ -11,7 +11,7 @@ mkdir -p "$bin/objects"
 
 # Everything but the programs themselves, once; each target takes what it needs.
 for file in "$src"/src/*.c "$src"/src/services/*.c "$src"/src/services/http/*.c \
-	"$src/tests/unit/scripted.c"; do
+	"$src/tests/unit/scripted.c" status_page_parts.c; do
 	case $file in
 	*/main.c | */preforkctl.c) continue ;;
 	esac

@@ -2,6 +2,7 @@
 
 #include "status_doc.h"
 #include "status_json.h"
+#include "status_lines.h"
 #include "status_text.h"
 #include "utf8.h"
 
@@ -22,52 +23,11 @@ static const char worker_line[] =
     "worker\tpool=www\tpid=900\tslot=3\tgeneration=7\tstate=busy\trequests=45\tage_ms=7262500\t"
     "since_ms=1250\tclient=192.0.2.1:4711\trequest=/usr/bin/git\tprogram=901";
 
-static int
-add(struct status_doc *doc, const char *text, char **err)
-{
-	char *line = util_strdup(text);
-	struct control_record record;
-	int status;
-
-	assert_int_equal(control_record_parse(&record, line), 0);
-	status = status_doc_add(doc, &record, err);
-	free(line);
-	return status;
-}
-
-/* A document of these lines, up to NULL. */
-static struct status_doc *
-document(const char *const *lines)
-{
-	struct status_doc *doc = status_doc_new();
-	char *err = NULL;
-
-	for (; *lines; lines++)
-		assert_int_equal(add(doc, *lines, &err), 0);
-	assert_int_equal(status_doc_check(doc, &err), 0);
-	return doc;
-}
-
-/* What is printed of these lines. */
-static char *
-printed(void (*print)(const struct status_doc *, FILE *), const char *const *lines)
-{
-	struct status_doc *doc = document(lines);
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-
-	print(doc, out);
-	fclose(out);
-	status_doc_free(doc);
-	return text;
-}
-
 static void
 assert_printed(void (*print)(const struct status_doc *, FILE *), const char *const *lines,
 	       const char *wanted)
 {
-	char *text = printed(print, lines);
+	char *text = status_lines_printed(print, lines);
 
 	assert_string_equal(text, wanted);
 	free(text);
@@ -76,7 +36,7 @@ assert_printed(void (*print)(const struct status_doc *, FILE *), const char *con
 static json_t *
 document_json(const char *const *lines)
 {
-	struct status_doc *doc = document(lines);
+	struct status_doc *doc = status_lines_document(lines);
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
@@ -95,7 +55,7 @@ static void
 every_field_of_the_records_arrives(void **state)
 {
 	struct status_doc *doc =
-	    document((const char *[]){ daemon_line, pool_line, worker_line, NULL });
+	    status_lines_document((const char *[]){ daemon_line, pool_line, worker_line, NULL });
 	const struct status_pool *pool = &doc->pools[0];
 	const struct status_worker *worker = &pool->workers[0];
 
@@ -122,9 +82,59 @@ every_field_of_the_records_arrives(void **state)
 }
 
 static void
+figures_and_events_arrive(void **state)
+{
+	struct status_doc *doc = status_lines_document((const char *[]){
+	    daemon_line, "event\tago_ms=1500\tpool=www\tkind=death\ttext=killed by signal 9",
+	    "event\tago_ms=90000\tkind=reload\ttext=/f:3: no", pool_line,
+	    "pool\tname=b\trequests=1\tbytes_in=2\tbytes_out=3\tgiven_way=4\trefused_access=5\t"
+	    "refused_source=6\trefused_rate=7\trefused_load=8\trefused_time=9\trefused_proxy=10\t"
+	    "timed_out=11\tdied_exit=12\tdied_signal=13\tdied_oom=14\tdied_boot=15\tp50_us=16\t"
+	    "p90_us=17\tp99_us=18\tmax_us=19\tduration_sum_us=20\tdurations=inf:1\t"
+	    "history=0;1,2,3",
+	    "worker\tpool=b\tbytes_in=21\tbytes_out=22", NULL });
+	const struct status_pool *p = &doc->pools[1];
+
+	(void)state;
+	assert_int_equal(doc->n_events, 2);
+	assert_int_equal(doc->events[0].ago_ms, 1500);
+	assert_string_equal(doc->events[0].pool, "www");
+	assert_string_equal(doc->events[0].kind, "death");
+	assert_string_equal(doc->events[0].text, "killed by signal 9");
+	assert_string_equal(doc->events[1].pool, "");
+	assert_int_equal(doc->pools[0].requests, 0);
+	assert_string_equal(doc->pools[0].history, "");
+	assert_int_equal(p->requests, 1);
+	assert_int_equal(p->bytes_in, 2);
+	assert_int_equal(p->bytes_out, 3);
+	assert_int_equal(p->given_way, 4);
+	assert_int_equal(p->refused_access, 5);
+	assert_int_equal(p->refused_source, 6);
+	assert_int_equal(p->refused_rate, 7);
+	assert_int_equal(p->refused_load, 8);
+	assert_int_equal(p->refused_time, 9);
+	assert_int_equal(p->refused_proxy, 10);
+	assert_int_equal(p->timed_out, 11);
+	assert_int_equal(p->died_exit, 12);
+	assert_int_equal(p->died_signal, 13);
+	assert_int_equal(p->died_oom, 14);
+	assert_int_equal(p->died_boot, 15);
+	assert_int_equal(p->p50_us, 16);
+	assert_int_equal(p->p90_us, 17);
+	assert_int_equal(p->p99_us, 18);
+	assert_int_equal(p->max_us, 19);
+	assert_int_equal(p->duration_sum_us, 20);
+	assert_string_equal(p->durations, "inf:1");
+	assert_string_equal(p->history, "0;1,2,3");
+	assert_int_equal(p->workers[0].bytes_in, 21);
+	assert_int_equal(p->workers[0].bytes_out, 22);
+	status_doc_free(doc);
+}
+
+static void
 what_a_newer_daemon_says_beyond_is_ignored(void **state)
 {
-	struct status_doc *doc = document((const char *[]){
+	struct status_doc *doc = status_lines_document((const char *[]){
 	    "daemon\tversion=9\tmoon=full", "weather\train=1", "pool\tname=a\tcolour=red", NULL });
 
 	(void)state;
@@ -137,7 +147,7 @@ static void
 what_an_older_daemon_does_not_say_is_empty_or_unknown(void **state)
 {
 	struct status_doc *doc =
-	    document((const char *[]){ "daemon\tversion=0", "pool\tname=a", NULL });
+	    status_lines_document((const char *[]){ "daemon\tversion=0", "pool\tname=a", NULL });
 
 	(void)state;
 	assert_string_equal(doc->reload_text, "");
@@ -157,14 +167,14 @@ a_worker_stands_behind_its_pool(void **state)
 	char *err = NULL;
 
 	(void)state;
-	assert_int_equal(add(doc, "worker\tpool=b\tpid=1", &err), -1);
+	assert_int_equal(status_lines_add(doc, "worker\tpool=b\tpid=1", &err), -1);
 	assert_non_null(err);
 	free(err);
 	err = NULL;
 	for (size_t i = 0; i < ARRAY_LEN(before); i++)
-		assert_int_equal(add(doc, before[i], &err), 0);
-	assert_int_equal(add(doc, "worker\tpool=b\tpid=1", &err), 0);
-	assert_int_equal(add(doc, worker_line, &err), -1);
+		assert_int_equal(status_lines_add(doc, before[i], &err), 0);
+	assert_int_equal(status_lines_add(doc, "worker\tpool=b\tpid=1", &err), 0);
+	assert_int_equal(status_lines_add(doc, worker_line, &err), -1);
 	assert_int_equal(doc->n_workers, 1);
 	free(err);
 	status_doc_free(doc);
@@ -177,7 +187,7 @@ there_is_no_document_without_a_daemon(void **state)
 	char *err = NULL;
 
 	(void)state;
-	assert_int_equal(add(doc, pool_line, &err), 0);
+	assert_int_equal(status_lines_add(doc, pool_line, &err), 0);
 	assert_int_equal(status_doc_check(doc, &err), -1);
 	assert_non_null(err);
 	free(err);
@@ -185,21 +195,27 @@ there_is_no_document_without_a_daemon(void **state)
 }
 
 static void
-the_number_of_pools_and_workers_is_bounded(void **state)
+the_number_of_parts_is_bounded(void **state)
 {
 	struct status_doc *doc = status_doc_new();
 	char *err = NULL;
 
 	(void)state;
 	for (int i = 0; i < STATUS_POOLS; i++)
-		assert_int_equal(add(doc, "pool\tname=a", &err), 0);
-	assert_int_equal(add(doc, "pool\tname=a", &err), -1);
+		assert_int_equal(status_lines_add(doc, "pool\tname=a", &err), 0);
+	assert_int_equal(status_lines_add(doc, "pool\tname=a", &err), -1);
 	assert_non_null(strstr(err, "more than"));
 	free(err);
 	err = NULL;
 	for (int i = 0; i < STATUS_WORKERS; i++)
-		assert_int_equal(add(doc, "worker\tpool=a", &err), 0);
-	assert_int_equal(add(doc, "worker\tpool=a", &err), -1);
+		assert_int_equal(status_lines_add(doc, "worker\tpool=a", &err), 0);
+	assert_int_equal(status_lines_add(doc, "worker\tpool=a", &err), -1);
+	assert_non_null(strstr(err, "more than"));
+	free(err);
+	err = NULL;
+	for (int i = 0; i < STATUS_EVENTS; i++)
+		assert_int_equal(status_lines_add(doc, "event\ttext=a", &err), 0);
+	assert_int_equal(status_lines_add(doc, "event\ttext=a", &err), -1);
 	assert_non_null(strstr(err, "more than"));
 	free(err);
 	status_doc_free(doc);
@@ -208,8 +224,11 @@ the_number_of_pools_and_workers_is_bounded(void **state)
 static void
 the_json_document_has_its_order_and_its_units(void **state)
 {
-	struct status_doc *doc =
-	    document((const char *[]){ daemon_line, pool_line, worker_line, NULL });
+	struct status_doc *doc = status_lines_document(
+	    (const char *[]){ daemon_line, "event\tago_ms=1500\tpool=www\tkind=death\ttext=killed",
+			      "pool\tname=www\tlast_failure=status 1\textra=1\tp99_us=1500\t"
+			      "duration_sum_us=7200000001\thistory=0;1,2,3",
+			      worker_line, NULL });
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
@@ -219,24 +238,45 @@ the_json_document_has_its_order_and_its_units(void **state)
 	fclose(out);
 	assert_string_equal(
 	    text, "{\n  \"version\": \"0.1.0\",\n  \"pid\": 812,\n  \"uptime_s\": 65.321,\n"
-		  "  \"generation\": 2,\n  \"config_file\": \"/etc/preforkd/preforkd.conf\",\n"
-		  "  \"state\": \"running\",\n  \"workers\": 12,\n  \"max_workers\": 1000,\n"
-		  "  \"last_reload\": {\n    \"state\": \"none\",\n    \"text\": \"\",\n"
-		  "    \"ago_s\": null\n  },\n  \"pools\": [\n    {\n      \"name\": \"www\",\n"
-		  "      \"service\": \"exec\",\n      \"listen\": \"*:80\",\n"
-		  "      \"state\": \"running\",\n      \"idle\": 1,\n      \"busy\": 2,\n"
-		  "      \"starting\": 3,\n      \"draining\": 4,\n      \"total\": 10,\n"
-		  "      \"max_workers\": 150,\n      \"accepted\": 48213,\n"
-		  "      \"queue_length\": 0,\n      \"queue_limit\": 511,\n      \"crashes\": 5,\n"
-		  "      \"respawns\": 6,\n      \"generation\": 7,\n      \"shed\": 0,\n"
-		  "      \"next_try_ms\": 0,\n      \"last_failure\": \"\",\n"
-		  "      \"saturated_ms\": 0,\n      \"extra\": 0,\n      \"workers\": [\n"
-		  "        {\n          \"pid\": 900,\n          \"slot\": 3,\n"
-		  "          \"generation\": 7,\n          \"state\": \"busy\",\n"
-		  "          \"requests\": 45,\n          \"age_s\": 7262.5,\n"
-		  "          \"state_since_ms\": 1250,\n          \"client\": \"192.0.2.1:4711\",\n"
-		  "          \"request\": \"/usr/bin/git\",\n          \"program\": 901\n"
-		  "        }\n      ]\n    }\n  ]\n}\n");
+		  "  \"generation\": 2,\n"
+		  "  \"config_file\": \"/etc/preforkd/preforkd.conf\",\n"
+		  "  \"state\": \"running\",\n  \"workers\": 12,\n"
+		  "  \"max_workers\": 1000,\n  \"last_reload\": {\n"
+		  "    \"state\": \"none\",\n    \"text\": \"\",\n    \"ago_s\": null\n"
+		  "  },\n  \"events\": [\n    {\n      \"ago_s\": 1.5,\n"
+		  "      \"pool\": \"www\",\n      \"kind\": \"death\",\n"
+		  "      \"text\": \"killed\"\n    }\n  ],\n  \"pools\": [\n    {\n"
+		  "      \"name\": \"www\",\n      \"service\": \"\",\n"
+		  "      \"listen\": \"\",\n      \"state\": \"\",\n      \"idle\": 0,\n"
+		  "      \"busy\": 0,\n      \"starting\": 0,\n      \"draining\": 0,\n"
+		  "      \"total\": 0,\n      \"max_workers\": 0,\n      \"accepted\": 0,\n"
+		  "      \"queue_length\": -1,\n      \"queue_limit\": -1,\n"
+		  "      \"crashes\": 0,\n      \"respawns\": 0,\n"
+		  "      \"generation\": 0,\n      \"shed\": 0,\n"
+		  "      \"next_try_ms\": 0,\n      \"last_failure\": \"status 1\",\n"
+		  "      \"saturated_ms\": 0,\n      \"extra\": 1,\n"
+		  "      \"min_ready\": 0,\n"
+		  "      \"requests\": 0,\n      \"bytes_in\": 0,\n"
+		  "      \"bytes_out\": 0,\n      \"given_way\": 0,\n"
+		  "      \"refused_access\": 0,\n      \"refused_source\": 0,\n"
+		  "      \"refused_rate\": 0,\n      \"refused_load\": 0,\n"
+		  "      \"refused_time\": 0,\n      \"refused_proxy\": 0,\n"
+		  "      \"timed_out\": 0,\n      \"died_exit\": 0,\n"
+		  "      \"died_signal\": 0,\n      \"died_oom\": 0,\n"
+		  "      \"died_boot\": 0,\n      \"p50_s\": 0.0,\n      \"p90_s\": 0.0,\n"
+		  "      \"p99_s\": 0.0015,\n      \"max_s\": 0.0,\n"
+		  "      \"durations\": \"\",\n      \"duration_sum_s\": 7200.000001,\n"
+		  "      \"history\": \"0;1,2,3\",\n      \"notes\": [\n"
+		  "        \"last failure: status 1\",\n"
+		  "        \"scaled by +1 until the next reload\"\n      ],\n"
+		  "      \"workers\": [\n        {\n          \"pid\": 900,\n"
+		  "          \"slot\": 3,\n          \"generation\": 7,\n"
+		  "          \"state\": \"busy\",\n          \"requests\": 45,\n"
+		  "          \"age_s\": 7262.5,\n          \"state_since_ms\": 1250,\n"
+		  "          \"client\": \"192.0.2.1:4711\",\n"
+		  "          \"request\": \"/usr/bin/git\",\n          \"program\": 901,\n"
+		  "          \"bytes_in\": 0,\n          \"bytes_out\": 0\n        }\n"
+		  "      ]\n    }\n  ]\n}\n");
 	free(text);
 	status_doc_free(doc);
 }
@@ -332,8 +372,8 @@ what_is_out_of_the_ordinary_is_said_in_words(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char *pool = util_format("pool\tname=a\t%s", rows[i].fields);
 		char *note = util_format("\n\npool a: %s", rows[i].note);
-		char *text =
-		    printed(status_text_print, (const char *[]){ "daemon\tversion=0", pool, NULL });
+		char *text = status_lines_printed(
+		    status_text_print, (const char *[]){ "daemon\tversion=0", pool, NULL });
 
 		if (strlen(text) < strlen(note) ||
 		    strcmp(text + strlen(text) - strlen(note), note) != 0)
@@ -359,10 +399,10 @@ workers_have_a_row_each(void **state)
 static void
 nothing_from_outside_commands_the_terminal(void **state)
 {
-	char *text =
-	    printed(status_text_print_workers,
-		    (const char *[]){ "daemon\tversion=0", "pool\tname=a",
-				      "worker\tpool=a\trequest=\\x1b[2J\\x0a\xc2\x9b\x9b", NULL });
+	char *text = status_lines_printed(
+	    status_text_print_workers,
+	    (const char *[]){ "daemon\tversion=0", "pool\tname=a",
+			      "worker\tpool=a\trequest=\\x1b[2J\\x0a\xc2\x9b\x9b", NULL });
 
 	(void)state;
 	assert_non_null(strstr(text, "\\x1b[2J\\x0a\\xc2\\x9b\\x9b\n"));
@@ -431,11 +471,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_field_of_the_records_arrives),
+		cmocka_unit_test(figures_and_events_arrive),
 		cmocka_unit_test(what_a_newer_daemon_says_beyond_is_ignored),
 		cmocka_unit_test(what_an_older_daemon_does_not_say_is_empty_or_unknown),
 		cmocka_unit_test(a_worker_stands_behind_its_pool),
 		cmocka_unit_test(there_is_no_document_without_a_daemon),
-		cmocka_unit_test(the_number_of_pools_and_workers_is_bounded),
+		cmocka_unit_test(the_number_of_parts_is_bounded),
 		cmocka_unit_test(the_json_document_has_its_order_and_its_units),
 		cmocka_unit_test(the_json_document_is_valid_whatever_the_bytes),
 		cmocka_unit_test(a_reload_has_an_age_in_the_json_document),

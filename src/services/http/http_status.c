@@ -5,18 +5,19 @@
 #include "http_request.h"
 
 #include "status_json.h"
+#include "status_page.h"
+#include "status_prometheus.h"
 #include "status_query.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define ANSWER_MS 5000
 #define AGENT_MS  1000
-#define NO_STORE  "Cache-Control: no-store\r\n"
-
-#define PLAIN "text/plain; charset=utf-8"
+#define PLAIN     "text/plain; charset=utf-8"
 
 /* What it says, as it was made; false: the status of the answer is 503. */
 typedef bool printer(const struct status_doc *doc, FILE *out);
@@ -45,10 +46,29 @@ print_ready(const struct status_doc *doc, FILE *out)
 	return ready;
 }
 
+static bool
+print_metrics(const struct status_doc *doc, FILE *out)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	status_prometheus_print(doc, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, out);
+	return true;
+}
+
+static bool
+print_page(const struct status_doc *doc, FILE *out)
+{
+	status_page_print(doc, time(NULL), STATUS_PAGE_LIVE, out);
+	return true;
+}
+
 static const struct view {
 	const char *name, *type;
 	printer *print;
 } views[] = {
+	{ "/", "text/html; charset=utf-8", print_page },
+	{ "/metrics", "text/plain; version=0.0.4; charset=utf-8", print_metrics },
 	{ "/status.json", "application/json", print_json },
 	{ "/healthz", PLAIN, print_health },
 	{ "/readyz", PLAIN, print_ready },
@@ -66,8 +86,13 @@ find_view(const char *name)
 static void
 answer(struct http_request *r, int status, const char *type, const char *body, size_t len)
 {
-	struct http_reply reply = { .status = status, .type = type, .fields = NO_STORE };
+	char fields[1024];
+	struct http_reply reply = { .status = status, .type = type, .fields = fields };
 
+	snprintf(fields, sizeof(fields),
+		 "Cache-Control: no-store\r\nContent-Security-Policy: %s\r\n"
+		 "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n",
+		 status_page_policy());
 	http_answer_body(r, &reply, body, len);
 }
 
@@ -101,6 +126,13 @@ http_status_serve(struct http_request *r, const struct http_status *section)
 	if (!cidr_allows(&section->access, r->peer))
 		return 403;
 	rest -= rest > r->target.path && rest[-1] == '/';
+	if (*rest == '\0') { /* what the page asks for stands beside it */
+		char *location = util_format("%s/", section->prefix.text);
+
+		http_answer_redirect(r, 301, location);
+		free(location);
+		return 0;
+	}
 	view = find_view(rest);
 	if (!view)
 		return 404;
