@@ -7,12 +7,12 @@ shift 3
 mkdir -p "$build/tests/fuzz/bin"
 cd "$build"
 http=$src/src/services/http
-for target in conf address control records handover http_fields http_log http_head http_chunk proxy_proto; do
+for target in conf address control records handover http_fields http_log http_head http_chunk proxy_proto cidr; do
 	clang -g -O1 -std=gnu11 -fsanitize=fuzzer,address,undefined "$@" \
 		-o "tests/fuzz/bin/fuzz_$target" "$src/tests/fuzz/fuzz_$target.c" \
 		"$src"/src/conf*.c "$src/src/address.c" "$src/src/util.c" "$src/src/control_proto.c" \
 		"$src/src/status_doc.c" "$src/src/status_text.c" "$src/src/status_json.c" \
-		"$src/src/utf8.c" "$src/src/handover.c" "$src/src/proxy_proto.c" \
+		"$src/src/utf8.c" "$src/src/handover.c" "$src/src/proxy_proto.c" "$src/src/cidr.c" \
 		"$http/http_text.c" "$http/http_authority.c" "$http/http_rules.c" "$http/http_head.c" \
 		"$http/http_chunk.c" "$http/http_target.c" \
 		"$http/http_date.c" "$http/http_entity.c" "$http/http_range.c" "$http/http_accept.c" \
