@@ -6,6 +6,7 @@
 #ifndef PREFORKD_GENERATION_H
 #define PREFORKD_GENERATION_H
 
+#include "access.h"
 #include "listener.h"
 #include "service.h"
 
@@ -21,6 +22,7 @@ struct generation {
 	struct identity id;
 	const struct service *service;
 	void *prepared;
+	struct access *access; /* NULL: no rules */
 	struct address address;
 	struct listener_options listen;
 	struct listener *listener; /* used, once it has one; NULL: closed (FINISHING) */

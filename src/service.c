@@ -29,3 +29,15 @@ conn_limit_io(struct conn *conn, int64_t idle_ms)
 	setsockopt(conn->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	setsockopt(conn->fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
 }
+
+socklen_t
+conn_local(const struct conn *conn, struct sockaddr_storage *local)
+{
+	socklen_t len = sizeof(*local);
+
+	if (conn->proxy && conn->proxy->destination.ss_family != AF_UNSPEC) {
+		*local = conn->proxy->destination;
+		return proxy_proto_address_len(local);
+	}
+	return getsockname(conn->fd, (struct sockaddr *)local, &len) == 0 ? len : 0;
+}

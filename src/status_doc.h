@@ -23,6 +23,8 @@ struct status_pool {
 	char *name, *service, *listen, *state, *last_failure;
 	int64_t idle, busy, starting, draining, total, max_workers;
 	int64_t accepted, queue_length, queue_limit, crashes, respawns, generation, shed;
+	int64_t refused_access, refused_times, refused_load, refused_source, refused_proxy;
+	int64_t delayed;
 	int64_t next_try_ms, saturated_ms, extra;
 	struct status_worker *workers;
 	size_t n;

@@ -240,6 +240,36 @@ print_failure(const struct status_pool *pool, bool *first, FILE *out)
 }
 
 static void
+print_refused(const struct status_pool *pool, bool *first, FILE *out)
+{
+	const struct {
+		int64_t n;
+		const char *why;
+	} parts[] = {
+		{ pool->refused_access, "by allow and deny" },
+		{ pool->refused_times, "by access_times" },
+		{ pool->refused_load, "by max_load" },
+		{ pool->refused_source, "by max_connections_per_source" },
+		{ pool->refused_proxy, "by proxy_protocol" },
+	};
+	const char *before = "";
+	int64_t all = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		all += parts[i].n;
+	if (all == 0)
+		return;
+	begin_note(pool, first, out);
+	fprintf(out, "%" PRId64 " connection%s refused: ", all, util_plural((uint64_t)all));
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (parts[i].n > 0) {
+			fprintf(out, "%s%" PRId64 " %s", before, parts[i].n, parts[i].why);
+			before = ", ";
+		}
+	putc('\n', out);
+}
+
+static void
 print_notes(const struct status_pool *pool, bool *first, FILE *out)
 {
 	print_failure(pool, first, out);
@@ -257,6 +287,12 @@ print_notes(const struct status_pool *pool, bool *first, FILE *out)
 		fprintf(out,
 			"%" PRId64 " connection%s closed unserved after more than max_queue_wait\n",
 			pool->shed, util_plural((uint64_t)pool->shed));
+	}
+	print_refused(pool, first, out);
+	if (pool->delayed > 0) {
+		begin_note(pool, first, out);
+		fprintf(out, "%" PRId64 " connection%s delayed by rate limits\n", pool->delayed,
+			util_plural((uint64_t)pool->delayed));
 	}
 	if (pool->extra != 0) {
 		begin_note(pool, first, out);

@@ -292,7 +292,7 @@ start_program(struct conn *conn)
 		.err = self.stderr_write,
 		.mask = &self.mask,
 		.death_signal = SIGKILL,
-		.envp = exec_env_for(self.prepared->environment, conn->fd, conn->peer),
+		.envp = exec_env_for(self.prepared->environment, conn),
 	};
 	struct timespec pause = { .tv_nsec = 10000000 };
 	int64_t give_up_at = util_now_ms() + SPAWN_RETRY_MS;

@@ -7,6 +7,7 @@
 #include "address.h"
 #include "http_chunk.h"
 #include "http_prepare.h"
+#include "http_refusal.h"
 #include "http_request.h"
 
 #include <errno.h>
@@ -148,8 +149,7 @@ now_us(void)
 static void
 note_addresses(const struct conn *conn)
 {
-	struct sockaddr_storage local = { 0 };
-	socklen_t len = sizeof(local);
+	struct sockaddr_storage local;
 	char port[8];
 
 	self.client[0] = self.local[0] = '\0';
@@ -157,8 +157,7 @@ note_addresses(const struct conn *conn)
 	if (!self.prepared->log)
 		return;
 	address_split(conn->peer, self.client, port);
-	if (http_log_format_has_local(self.prepared->format) &&
-	    getsockname(conn->fd, (struct sockaddr *)&local, &len) == 0 &&
+	if (http_log_format_has_local(self.prepared->format) && conn_local(conn, &local) > 0 &&
 	    address_split((struct sockaddr *)&local, self.local, port))
 		self.port = (unsigned)atoi(port);
 }
@@ -358,8 +357,7 @@ http_serve(struct conn *conn)
 }
 
 const struct service service_http = {
-	.refusal = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
-		   "Content-Length: 0\r\nConnection: close\r\n\r\n",
+	.refusal = http_refusal,
 	.keeps_connections = true,
 	.prepare = http_prepare_new,
 	.release = http_prepare_free,

@@ -229,6 +229,9 @@ the_json_document_has_its_order_and_its_units(void **state)
 		  "      \"max_workers\": 150,\n      \"accepted\": 48213,\n"
 		  "      \"queue_length\": 0,\n      \"queue_limit\": 511,\n      \"crashes\": 5,\n"
 		  "      \"respawns\": 6,\n      \"generation\": 7,\n      \"shed\": 0,\n"
+		  "      \"refused_access\": 0,\n      \"refused_times\": 0,\n"
+		  "      \"refused_load\": 0,\n      \"refused_source\": 0,\n"
+		  "      \"refused_proxy\": 0,\n      \"delayed\": 0,\n"
 		  "      \"next_try_ms\": 0,\n      \"last_failure\": \"\",\n"
 		  "      \"saturated_ms\": 0,\n      \"extra\": 0,\n      \"workers\": [\n"
 		  "        {\n          \"pid\": 900,\n          \"slot\": 3,\n"
@@ -321,6 +324,14 @@ what_is_out_of_the_ordinary_is_said_in_words(void **state)
 		{ "state=backed off", "backed off: next attempt now\n" },
 		{ "state=running\tlast_failure=signal 11", "last failure: signal 11\n" },
 		{ "shed=1", "1 connection closed unserved after more than max_queue_wait\n" },
+		{ "refused_access=1", "1 connection refused: 1 by allow and deny\n" },
+		{ "refused_access=1\trefused_times=2\trefused_load=3\trefused_source=4\t"
+		  "refused_proxy=5",
+		  "15 connections refused: 1 by allow and deny, 2 by access_times, 3 by max_load, "
+		  "4 by max_connections_per_source, 5 by proxy_protocol\n" },
+		{ "delayed=1", "1 connection delayed by rate limits\n" },
+		{ "refused_load=2\tdelayed=7", "2 connections refused: 2 by max_load\n"
+					       "pool a: 7 connections delayed by rate limits\n" },
 		{ "extra=-2", "scaled by -2 until the next reload\n" },
 		{ "shed=2\textra=2",
 		  "2 connections closed unserved after more than max_queue_wait\n"
