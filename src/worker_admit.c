@@ -18,7 +18,7 @@
 /* Of the connection that is being served. */
 static struct proxy_header header;
 
-/* ---- no ---- */
+/* ---- refusals ---- */
 
 /* What has come is taken before the end: unread, it would reset the connection. */
 static void
@@ -100,7 +100,7 @@ source_of(const struct conn *conn)
 	return source_of_user(user.uid);
 }
 
-/* ---- may it come in? ---- */
+/* ---- is it let in? ---- */
 
 static bool
 is_in_time(const struct access_times *times)
