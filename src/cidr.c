@@ -15,6 +15,20 @@ is_prefix(const unsigned char *bytes, int size, int bits)
 	return true;
 }
 
+/* The prefix of an IPv4 address in IPv6 clothes as its own: clients are seen so, too. */
+static void
+undress(struct cidr *c)
+{
+	static const unsigned char clothes[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (c->family != AF_INET6 || c->bits < 96 || memcmp(c->bytes, clothes, 12) != 0)
+		return;
+	memmove(c->bytes, c->bytes + 12, 4);
+	memset(c->bytes + 4, 0, 12);
+	c->family = AF_INET;
+	c->bits -= 96;
+}
+
 static int
 parse(const char *text, struct cidr *c, char **err)
 {
@@ -28,6 +42,10 @@ parse(const char *text, struct cidr *c, char **err)
 		c->bits = -1; /* shorter than any other */
 		return 0;
 	}
+	if (strcmp(text, "unix") == 0) {
+		c->family = AF_UNIX;
+		return 0;
+	}
 	if (len >= sizeof(host))
 		return util_fail(err, "\"%s\" is no address", text);
 	memcpy(host, text, len);
@@ -37,7 +55,7 @@ parse(const char *text, struct cidr *c, char **err)
 	if (inet_pton(c->family, host, c->bytes) != 1)
 		return util_fail(err,
 				 "\"%s\" is no address: write \"192.0.2.0/24\", "
-				 "\"2001:db8::/32\" or \"all\"",
+				 "\"2001:db8::/32\", \"unix\" or \"all\"",
 				 text);
 	c->bits = size * 8;
 	if (slash) {
@@ -52,6 +70,7 @@ parse(const char *text, struct cidr *c, char **err)
 	if (!is_prefix(c->bytes, size, c->bits))
 		return util_fail(err, "\"%s\": there are bits behind the prefix of %d bits", text,
 				 c->bits);
+	undress(c);
 	return 0;
 }
 
@@ -75,7 +94,7 @@ cidr_free(struct cidr_list *list)
 	memset(list, 0, sizeof(*list));
 }
 
-/* The bytes of the address; NULL if it has none. */
+/* The bytes of the address; of no interest if it has none. */
 static const unsigned char *
 bytes_of(const struct sockaddr *sa, int *family)
 {
@@ -85,7 +104,7 @@ bytes_of(const struct sockaddr *sa, int *family)
 	if (sa->sa_family == AF_INET)
 		return (const void *)&((const struct sockaddr_in *)(const void *)sa)->sin_addr;
 	if (sa->sa_family != AF_INET6)
-		return NULL;
+		return (const void *)sa;
 	if (!IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr))
 		return sin6->sin6_addr.s6_addr;
 	*family = AF_INET;
@@ -99,7 +118,7 @@ fits(const struct cidr *c, const unsigned char *bytes, int family)
 
 	if (c->bits < 0)
 		return true;
-	if (!bytes || c->family != family || memcmp(c->bytes, bytes, (size_t)whole) != 0)
+	if (c->family != family || memcmp(c->bytes, bytes, (size_t)whole) != 0)
 		return false;
 	return rest == 0 || ((c->bytes[whole] ^ bytes[whole]) & (0xff << (8 - rest)) & 0xff) == 0;
 }

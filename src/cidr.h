@@ -12,7 +12,7 @@
 
 struct cidr {
 	unsigned char bytes[16];
-	int family; /* AF_INET or AF_INET6 */
+	int family; /* AF_INET, AF_INET6 or AF_UNIX; AF_UNSPEC: all */
 	int bits;
 	bool deny;
 };
@@ -23,13 +23,17 @@ struct cidr_list {
 	bool has_allow;
 };
 
-/* "192.0.2.0/24", "2001:db8::/32", "::1", "all".  0, or -1 with *err. */
+/*
+ * "192.0.2.0/24", "2001:db8::/32", "::1"; "unix", who comes by a Unix socket; "all".  0, or
+ * -1 with *err.
+ */
 int cidr_add(struct cidr_list *list, const char *text, bool deny, char **err);
 void cidr_free(struct cidr_list *list);
 
 /*
- * The longest prefix that fits decides, and of two of one length the one that denies.  Who
- * fits none may if nothing is allowed by name.  A Unix socket's client fits "all" only.
+ * The longest prefix that fits decides, whatever the order, and of two of one length the one
+ * that denies: no entry opens by accident what another one closes.  Who fits none may if
+ * nothing is allowed by name.  "all" is shorter than any prefix, 0.0.0.0/0 and ::/0 too.
  */
 bool cidr_allows(const struct cidr_list *list, const struct sockaddr *peer);
 

@@ -85,6 +85,8 @@ conf_set(void *base, const struct conf_option *o, const char *text, char **err)
 	case CONF_COUNT:
 	case CONF_INTEGER:
 		return conf_value_count(text, o->min, o->max, number, err);
+	case CONF_DECIMAL:
+		return conf_value_decimal(text, o->min, o->max, number, err);
 	case CONF_TIME:
 		return conf_value_time(text, o->min, o->max, number, err);
 	case CONF_BOOL:

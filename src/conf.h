@@ -29,6 +29,7 @@ enum conf_type {
 	CONF_INTEGER, /* may be negative */
 	CONF_TIME,
 	CONF_SIZE,
+	CONF_DECIMAL, /* in thousandths */
 	CONF_BOOL,
 	CONF_MODE,   /* octal */
 	CONF_CHOICE, /* index into choices */
@@ -58,7 +59,7 @@ struct conf_where {
 	int line;
 };
 
-#define CONF_SECTION_OPTIONS 48 /* no section has more */
+#define CONF_SECTION_OPTIONS 64 /* no section has more */
 
 enum conf_rlimit {
 	CONF_RLIMIT_AS,
@@ -156,6 +157,8 @@ struct conf_service_module {
 	char **option;
 };
 
+enum conf_proxy_protocol { CONF_PROXY_OFF, CONF_PROXY_ON, CONF_PROXY_OPTIONAL };
+
 struct conf_pool {
 	char *name;
 	struct conf_where where;
@@ -174,6 +177,13 @@ struct conf_pool {
 	int64_t max_requests_per_worker, max_worker_age, max_worker_memory;
 	int64_t spare_timeout, boot_timeout, graceful_timeout;
 	int64_t request_timeout, slow_request, max_queue_wait;
+
+	char **allow, **deny, **access_times;
+	int64_t max_load, max_connections_per_source;
+	int64_t rate_limit, rate_burst, rate_limit_per_source, rate_burst_per_source;
+	char *banner, *deny_message;
+	int64_t proxy_protocol;
+	char **proxy_from;
 
 	char *access_log, *access_format;
 	char *user, *group;

@@ -151,6 +151,34 @@ check_sections(struct conf_pool *pool, char **err)
 	return 0;
 }
 
+/* What has no meaning without another option, or with this service, was meant otherwise. */
+static int
+check_access(struct conf_pool *pool, char **err)
+{
+	bool is_http = pool->service == CONF_SERVICE_HTTP;
+
+	if (is_http && pool->banner)
+		return fail_option(err, pool, "banner",
+				   "banner is not for service \"http\": its clients speak first");
+	if (is_http && pool->deny_message)
+		return fail_option(err, pool, "deny_message",
+				   "deny_message is not for service \"http\": it answers 403, "
+				   "429 or 503");
+	if (pool->rate_burst > 1 && pool->rate_limit == 0)
+		return fail_option(err, pool, "rate_burst", "rate_burst goes with rate_limit");
+	if (pool->rate_burst_per_source > 1 && pool->rate_limit_per_source == 0)
+		return fail_option(err, pool, "rate_burst_per_source",
+				   "rate_burst_per_source goes with rate_limit_per_source");
+	if (pool->proxy_protocol != CONF_PROXY_OFF && !pool->proxy_from)
+		return fail_option(err, pool, "proxy_protocol",
+				   "proxy_protocol needs proxy_from: anybody else could claim to "
+				   "be anybody");
+	if (pool->proxy_protocol == CONF_PROXY_OFF && pool->proxy_from)
+		return fail_option(err, pool, "proxy_from",
+				   "proxy_from goes with proxy_protocol = on or optional");
+	return 0;
+}
+
 /* So that a fault in an inherited value is told where it was written. */
 static void
 inherit_place(struct conf_pool *pool, const struct conf *conf, const char *option)
@@ -197,6 +225,8 @@ finish_pool(struct conf_pool *pool, const struct conf *conf, char **err)
 				   "together (%lld)",
 				   (long long)pool->max_workers, (long long)conf->max_workers);
 	inherit(pool, conf);
+	if (check_access(pool, err) < 0)
+		return -1;
 	return check_sections(pool, err);
 }
 

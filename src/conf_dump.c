@@ -31,6 +31,9 @@ dump_number(const struct conf_option *o, int64_t value, FILE *out)
 	case CONF_CHOICE:
 		fprintf(out, "\"%s\"", o->choices[value]);
 		break;
+	case CONF_DECIMAL:
+		conf_value_print_decimal(out, value);
+		break;
 	case CONF_SIZE:
 		conf_value_print_size(out, value);
 		break;

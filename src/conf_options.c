@@ -7,9 +7,15 @@
 #define WEEK    (7 * DAY)
 #define NOTHING 0, 0, NULL
 
-const char *const conf_service_names[] = { "exec", "echo", "rot13", "http", "status", "module", NULL };
+const char *const conf_service_names[] = {
+	"exec", "echo", "rot13", "http", "status", "module", NULL
+};
+#define MAX_RATE 1000000 /* a second */
+
 const char *const conf_rlimit_names[CONF_RLIMITS] = { "as",      "core",   "cpu",   "data", "fsize",
 						      "memlock", "nofile", "nproc", "stack" };
+
+static const char *const proxy_choices[] = { "off", "on", "optional", NULL };
 
 const char *const conf_log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
 
@@ -83,6 +89,23 @@ static const struct conf_option pool_options[] = {
 	{ "max_queue_wait", CONF_TIME, CONF_LIVE, POOL(max_queue_wait), 0, DAY, NULL, "0s" },
 	{ "boot_timeout", CONF_TIME, CONF_LIVE, POOL(boot_timeout), 1000, 3600000, NULL, "30s" },
 	{ "graceful_timeout", CONF_TIME, CONF_LIVE, POOL(graceful_timeout), 0, DAY, NULL, NULL },
+	{ "allow", CONF_LIST, CONF_GENERATION, POOL(allow), NOTHING, NULL },
+	{ "deny", CONF_LIST, CONF_GENERATION, POOL(deny), NOTHING, NULL },
+	{ "access_times", CONF_LIST, CONF_GENERATION, POOL(access_times), NOTHING, NULL },
+	{ "max_load", CONF_DECIMAL, CONF_GENERATION, POOL(max_load), 0, 1000000000, NULL, "0" },
+	{ "max_connections_per_source", CONF_COUNT, CONF_GENERATION,
+	  POOL(max_connections_per_source), 0, CONF_MAX_WORKERS, NULL, "0" },
+	{ "rate_limit", CONF_COUNT, CONF_GENERATION, POOL(rate_limit), 0, MAX_RATE, NULL, "0" },
+	{ "rate_burst", CONF_COUNT, CONF_GENERATION, POOL(rate_burst), 1, MAX_RATE, NULL, "1" },
+	{ "rate_limit_per_source", CONF_COUNT, CONF_GENERATION, POOL(rate_limit_per_source), 0,
+	  MAX_RATE, NULL, "0" },
+	{ "rate_burst_per_source", CONF_COUNT, CONF_GENERATION, POOL(rate_burst_per_source), 1,
+	  MAX_RATE, NULL, "1" },
+	{ "banner", CONF_STRING, CONF_GENERATION, POOL(banner), NOTHING, NULL },
+	{ "deny_message", CONF_STRING, CONF_GENERATION, POOL(deny_message), NOTHING, NULL },
+	{ "proxy_protocol", CONF_CHOICE, CONF_GENERATION, POOL(proxy_protocol), 0, 0,
+	  proxy_choices, "off" },
+	{ "proxy_from", CONF_LIST, CONF_GENERATION, POOL(proxy_from), NOTHING, NULL },
 	{ "access_log", CONF_PATH, CONF_GENERATION, POOL(access_log), NOTHING, NULL },
 	{ "access_format", CONF_STRING, CONF_GENERATION, POOL(access_format), NOTHING, "combined" },
 	{ "user", CONF_STRING, CONF_GENERATION, POOL(user), NOTHING, NULL },

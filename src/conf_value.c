@@ -137,6 +137,28 @@ conf_value_size(const char *text, int64_t min, int64_t max, int64_t *bytes, char
 	return 0;
 }
 
+/* "8", "8.0", "0.125" */
+int
+conf_value_decimal(const char *text, int64_t min, int64_t max, int64_t *thousandths, char **err)
+{
+	int64_t value, part = 100;
+	const char *end;
+	bool valid = parse_digits(text, &value, &end) == 0 && value < INT64_MAX / 1000;
+
+	if (valid) {
+		value *= 1000;
+		if (end[0] == '.' && isdigit((unsigned char)end[1]))
+			for (end++; part > 0 && isdigit((unsigned char)*end); part /= 10)
+				value += part * (*end++ - '0');
+	}
+	if (!valid || *end != '\0')
+		return util_fail(err, "\"%s\" is not a number such as 8 or 0.75", text);
+	if (check_range(text, value, min, max, conf_value_print_decimal, err) < 0)
+		return -1;
+	*thousandths = value;
+	return 0;
+}
+
 int
 conf_value_bool(const char *text, int64_t *value, char **err)
 {
@@ -214,6 +236,19 @@ void
 conf_value_print_size(FILE *out, int64_t bytes)
 {
 	print_with_unit(out, size_units, ARRAY_LEN(size_units), bytes);
+}
+
+void
+conf_value_print_decimal(FILE *out, int64_t thousandths)
+{
+	int64_t rest = thousandths % 1000;
+	int digits = 3;
+
+	for (; digits > 0 && rest % 10 == 0; digits--)
+		rest /= 10;
+	fprintf(out, "%" PRId64, thousandths / 1000);
+	if (digits > 0)
+		fprintf(out, ".%0*" PRId64, digits, rest);
 }
 
 void

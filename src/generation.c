@@ -108,7 +108,7 @@ generation_new(struct conf_pool *conf, char **err)
 	gen->gate = -1;
 	gen->service = service_find(conf->service);
 	if (resolve_listen(gen, err) < 0 || resolve_identity(gen, err) < 0 ||
-	    check_directories(gen, err) < 0 ||
+	    check_directories(gen, err) < 0 || access_new(conf, &gen->access, err) < 0 ||
 	    (gen->service->prepare &&
 	     gen->service->prepare(conf, &gen->id, &gen->prepared, err) < 0)) {
 		gen->conf = NULL;
@@ -143,6 +143,7 @@ generation_free(struct generation *gen)
 		return;
 	if (gen->service->release)
 		gen->service->release(gen->prepared);
+	access_free(gen->access);
 	if (gen->gate >= 0)
 		close(gen->gate);
 	listener_release(gen->listener);

@@ -6,6 +6,7 @@
 #ifndef PREFORKD_GENERATION_H
 #define PREFORKD_GENERATION_H
 
+#include "access.h"
 #include "listener.h"
 #include "service.h"
 
@@ -22,6 +23,7 @@ struct generation {
 	const struct service *service;
 	void *prepared;
 	struct conf_pool *prepared_from; /* owned: what was prepared may point into it */
+	struct access *access;           /* NULL: no rules */
 	struct address address;
 	struct listener_options listen;
 	struct listener *listener; /* used, once it has one; NULL: closed (FINISHING) */

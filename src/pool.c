@@ -83,9 +83,12 @@ pool_busy(const struct pool *pool)
 	unsigned busy = 0;
 
 	for (size_t i = 0; i < pool->nslots; i++)
-		if (pool->slots[i].state != SLOT_FREE)
-			busy += activity_is_busy(
-			    scoreboard_activity(pool->scoreboard, i, pool->slots[i].pid));
+		if (pool->slots[i].state != SLOT_FREE) {
+			enum activity activity =
+			    scoreboard_activity(pool->scoreboard, i, pool->slots[i].pid);
+
+			busy += activity == ACTIVITY_WAITING || activity_is_busy(activity);
+		}
 	return busy;
 }
 

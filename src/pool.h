@@ -142,7 +142,7 @@ bool pool_end_worker(struct pool *pool, pid_t pid, bool fast, int64_t now);
 bool pool_is_draining(const struct pool *pool); /* a worker of the current generation leaves */
 bool pool_has_worker(const struct pool *pool, pid_t pid);
 
-unsigned pool_busy(const struct pool *pool); /* its workers that serve a connection */
+unsigned pool_busy(const struct pool *pool); /* its workers that have a connection to serve */
 
 /* All processes of the pool, those on their way out included. */
 unsigned pool_processes(const struct pool *pool);

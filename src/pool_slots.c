@@ -366,6 +366,7 @@ pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
 	if (atomic_load(&said->program) != 0)
 		pool->ops->left_behind((pid_t)atomic_load(&said->program));
 	pool->accepted += atomic_load(&said->connections);
+	scoreboard_clear(pool->scoreboard, index);
 	pool->recount = true;
 	slot->gen->workers--;
 	slot->gen = NULL;

@@ -42,6 +42,7 @@ void
 scoreboard_clear(struct scoreboard *sb, size_t slot)
 {
 	memset(&sb->slots[slot], 0, sizeof(sb->slots[slot]));
+	source_release(&sb->sources, slot);
 }
 
 enum activity
@@ -250,22 +251,52 @@ ring_alarm(struct scoreboard *sb)
 	return atomic_load(&sb->alarm) != 0 && atomic_exchange(&sb->alarm, 0) != 0 && ring(sb);
 }
 
+/* Who is served, or will be; between two steps of the sequence. */
+static void
+set_peer(struct scoreboard_slot *s, const struct sockaddr *peer, socklen_t len)
+{
+	size_t n = len < sizeof(s->peer) ? len : sizeof(s->peer);
+
+	memcpy(s->peer, peer, n);
+	s->peer_len = (uint8_t)n;
+	s->text[0] = '\0';
+}
+
+static bool
+is_waiting(const struct scoreboard_slot *s)
+{
+	return atomic_load_explicit(&s->activity, memory_order_relaxed) == ACTIVITY_WAITING;
+}
+
+bool
+scoreboard_arrive(struct scoreboard *sb, size_t slot, const struct sockaddr *peer, socklen_t len)
+{
+	struct scoreboard_slot *s = &sb->slots[slot];
+	bool rang;
+
+	if (!is_waiting(s))
+		count_off_crowd(sb);
+	step_sequence(s);
+	set_peer(s, peer, len);
+	rang = scoreboard_change(sb, slot, ACTIVITY_WAITING);
+	step_sequence(s);
+	return rang;
+}
+
 bool
 scoreboard_begin(struct scoreboard *sb, size_t slot, const struct sockaddr *peer, socklen_t len,
 		 bool is_request)
 {
 	struct scoreboard_slot *s = &sb->slots[slot];
-	size_t n = len < sizeof(s->peer) ? len : sizeof(s->peer);
 	bool rang;
 
-	count_off_crowd(sb);
+	if (!is_waiting(s))
+		count_off_crowd(sb);
 	step_sequence(s);
 	if (is_request)
 		add_one(&s->requests);
 	add_one(&s->connections);
-	memcpy(s->peer, peer, n);
-	s->peer_len = (uint8_t)n;
-	s->text[0] = '\0';
+	set_peer(s, peer, len);
 	rang = scoreboard_change(sb, slot, ACTIVITY_BUSY);
 	step_sequence(s);
 	return ring_alarm(sb) || rang;

@@ -6,8 +6,9 @@
  * - One mapping a pool.  A worker unmaps those of other pools, so it can mislead the
  *   master about its own pool at most.  There are numbers and bounded bytes in it, no
  *   pointers, and the master checks all it reads.
- * - A slot is written by its worker alone, from scoreboard_enter() to its end.  Before
- *   the fork the master clears it (scoreboard_clear).
+ * - A slot and its claim are written by its worker alone, from scoreboard_enter() to its
+ *   end.  The master clears them before the fork, and as soon as the worker is reaped
+ *   (scoreboard_clear): a claim of the dead would keep others out.
  * - `census` has in its low half the number of idle workers and in its high half a
  *   count of all changes, in one atomic word.  A worker marks its slot as changing,
  *   changes the word, then sets the slot's new activity.  Killed in between, it leaves
@@ -31,6 +32,8 @@
 #define PREFORKD_SCOREBOARD_H
 
 #include "log.h"
+#include "rate.h"
+#include "source.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -43,6 +46,7 @@ enum activity {
 	ACTIVITY_IDLE,      /* waits in accept(2) */
 	ACTIVITY_HELD,      /* ready, but waits for the reload that made it to be committed */
 	ACTIVITY_KEEPALIVE, /* has a connection, and waits for its next request */
+	ACTIVITY_WAITING,   /* has one that is not served yet: for its PROXY header or its turn */
 	/* From here on it serves a request: see activity_is_busy(). */
 	ACTIVITY_BUSY,
 	ACTIVITY_READING,
@@ -59,6 +63,17 @@ activity_is_busy(enum activity activity)
 
 /* Why a worker wants to be replaced; it works on until it is told to leave. */
 enum worker_due { DUE_NOT, DUE_REQUESTS, DUE_AGE, DUE_MEMORY };
+
+/* Why a connection was closed without being served. */
+enum refusal {
+	REFUSED_QUEUE,  /* max_queue_wait */
+	REFUSED_ACCESS, /* allow, deny */
+	REFUSED_TIMES,  /* access_times */
+	REFUSED_LOAD,   /* max_load */
+	REFUSED_SOURCE, /* max_connections_per_source */
+	REFUSED_PROXY,  /* proxy_from, or the header */
+	REFUSALS
+};
 
 #define SCOREBOARD_PEER_BYTES 28 /* a sockaddr_in6; of a Unix name its beginning */
 #define SCOREBOARD_TEXT_BYTES 51
@@ -100,10 +115,15 @@ struct scoreboard {
 	_Atomic int64_t max_queue_wait_ms;
 	/* Connections that wait while nobody is idle: so many kept ones must end. */
 	_Atomic uint32_t crowded;
-	_Atomic uint64_t shed; /* connections closed for that */
+	_Atomic uint64_t refused[REFUSALS], delayed; /* connections, ever */
 	/* Kinds of lines that all workers of the pool together write at most so often. */
-	struct log_limit start_limit, accept_limit, lost_limit, program_limit, shed_limit;
+	struct log_limit start_limit, accept_limit, lost_limit, program_limit, delay_limit;
+	struct log_limit refusal_limit[REFUSALS];
 	struct log_limit module_limit; /* of all that its module says */
+	/* Of the pool's rate_limit, see rate_turn(); and what there is of each source. */
+	_Atomic int64_t rate_full_at;
+	struct rate_table source_rates;
+	struct source_claims sources;
 	struct scoreboard_slot slots[];
 };
 
@@ -132,8 +152,11 @@ bool scoreboard_correct(struct scoreboard *sb, size_t slots,
 /*
  * The worker's side.  Each returns true when the caller must write to the control pipe.
  * scoreboard_begin() counts a connection, and a request if it is one, and goes busy;
- * scoreboard_say() tells what is asked for.
+ * scoreboard_say() tells what is asked for.  scoreboard_arrive() may come before, and
+ * again: there is a connection, and it has to wait.
  */
+bool scoreboard_arrive(struct scoreboard *sb, size_t slot, const struct sockaddr *peer,
+		       socklen_t len);
 bool scoreboard_begin(struct scoreboard *sb, size_t slot, const struct sockaddr *peer,
 		      socklen_t len, bool is_request);
 bool scoreboard_want_leave(struct scoreboard *sb, size_t slot, enum worker_due why);

@@ -13,8 +13,7 @@ service_find(int64_t conf_service)
 	static const struct service *const services[CONF_SERVICES] = {
 		[CONF_SERVICE_EXEC] = &service_exec,     [CONF_SERVICE_ECHO] = &service_echo,
 		[CONF_SERVICE_ROT13] = &service_rot13,   [CONF_SERVICE_HTTP] = &service_http,
-		[CONF_SERVICE_STATUS] = &service_status,
-		[CONF_SERVICE_MODULE] = &service_module,
+		[CONF_SERVICE_STATUS] = &service_status, [CONF_SERVICE_MODULE] = &service_module,
 	};
 
 	return services[conf_service];
@@ -55,4 +54,16 @@ conn_hang_up(int fd)
 			return;
 		now = util_now_ms();
 	}
+}
+
+socklen_t
+conn_local(const struct conn *conn, struct sockaddr_storage *local)
+{
+	socklen_t len = sizeof(*local);
+
+	if (conn->proxy && conn->proxy->destination.ss_family != AF_UNSPEC) {
+		*local = conn->proxy->destination;
+		return proxy_proto_address_len(local);
+	}
+	return getsockname(conn->fd, (struct sockaddr *)local, &len) == 0 ? len : 0;
 }

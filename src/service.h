@@ -9,17 +9,19 @@
 
 #include "conf.h"
 #include "privs.h"
+#include "proxy_proto.h"
 #include "scoreboard.h"
 
 #include <signal.h>
 #include <sys/socket.h>
 
 struct conn {
-	int fd; /* the worker closes it */
-	const struct sockaddr *peer;
+	int fd;                      /* the worker closes it */
+	const struct sockaddr *peer; /* the client; behind a proxy the one that it names */
 	socklen_t peer_len;
-	int64_t began_ms;    /* util_now_coarse_ms() when it was accepted */
-	int64_t io_limit_ms; /* of the socket's timeouts as set by conn_limit_io() */
+	const struct proxy_header *proxy; /* what a proxy said of it; NULL: nothing */
+	int64_t began_ms;                 /* util_now_coarse_ms() when its service began */
+	int64_t io_limit_ms;              /* of the socket's timeouts as set by conn_limit_io() */
 };
 
 /* What a worker tells its service at the start; valid for the worker's life. */
@@ -45,9 +47,13 @@ struct service_setup {
 #define SERVICE_DESCRIPTORS 4
 
 struct service {
-	const char *refusal;    /* what a connection gets that waited too long; NULL: its end */
 	bool keeps_connections; /* wants give_fd */
 	bool counts;            /* wants places_fd */
+	/*
+	 * In the worker: writes what a client gets that is not served, and returns the length.
+	 * No function: deny_message.
+	 */
+	size_t (*refusal)(enum refusal why, char *text, size_t size);
 	/* In the master.  -1 with *err as "FILE:LINE: text". */
 	int (*prepare)(const struct conf_pool *conf, const struct identity *id, void **prepared,
 		       char **err);
@@ -94,5 +100,11 @@ void conn_limit_io(struct conn *conn, int64_t idle_ms);
  * so it is read and dropped for a moment.
  */
 void conn_hang_up(int fd);
+
+/*
+ * The address that the client has connected to; behind a proxy the one that it names.
+ * Returns its length, or 0.
+ */
+socklen_t conn_local(const struct conn *conn, struct sockaddr_storage *local);
 
 #endif

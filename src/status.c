@@ -16,9 +16,9 @@ state_of_pool(const struct pool *pool, int64_t now)
 static const char *const activities[ACTIVITIES] = {
 	[ACTIVITY_NONE] = "idle",           [ACTIVITY_CHANGING] = "idle",
 	[ACTIVITY_IDLE] = "idle",           [ACTIVITY_HELD] = "held",
-	[ACTIVITY_KEEPALIVE] = "keepalive", [ACTIVITY_BUSY] = "busy",
-	[ACTIVITY_READING] = "reading",     [ACTIVITY_WRITING] = "writing",
-	[ACTIVITY_CLOSING] = "closing",
+	[ACTIVITY_KEEPALIVE] = "keepalive", [ACTIVITY_WAITING] = "waiting",
+	[ACTIVITY_BUSY] = "busy",           [ACTIVITY_READING] = "reading",
+	[ACTIVITY_WRITING] = "writing",     [ACTIVITY_CLOSING] = "closing",
 };
 
 static const char *
@@ -116,6 +116,24 @@ least_ready(const struct pool *pool, const struct conf_pool *conf)
 				 : util_min(conf->min_spare_workers, conf->max_workers);
 }
 
+/* What came of connections that were not simply served. */
+static void
+write_refused(FILE *out, const struct scoreboard *sb)
+{
+	static const char *const keys[REFUSALS] = {
+		[REFUSED_QUEUE] = "shed",
+		[REFUSED_ACCESS] = "refused_access",
+		[REFUSED_TIMES] = "refused_times",
+		[REFUSED_LOAD] = "refused_load",
+		[REFUSED_SOURCE] = "refused_source",
+		[REFUSED_PROXY] = "refused_proxy",
+	};
+
+	for (size_t i = 0; i < REFUSALS; i++)
+		control_record_number(out, keys[i], (int64_t)atomic_load(&sb->refused[i]));
+	control_record_number(out, "delayed", (int64_t)atomic_load(&sb->delayed));
+}
+
 static void
 write_pool(FILE *out, const struct pool *pool, int64_t now)
 {
@@ -142,7 +160,7 @@ write_pool(FILE *out, const struct pool *pool, int64_t now)
 	control_record_number(out, "crashes", (int64_t)pool->crashes);
 	control_record_number(out, "respawns", (int64_t)pool->respawns);
 	control_record_number(out, "generation", gen ? gen->number : 0);
-	control_record_number(out, "shed", (int64_t)atomic_load(&pool->scoreboard->shed));
+	write_refused(out, pool->scoreboard);
 	control_record_number(out, "next_try_ms", util_max(next_try, 0));
 	control_record_text(out, "last_failure", pool->last_failure);
 	control_record_number(out, "saturated_ms", s->since > 0 ? now - s->since : 0);

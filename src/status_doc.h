@@ -26,8 +26,8 @@ struct status_pool {
 	int64_t accepted, queue_length, queue_limit, crashes, respawns, generation, shed;
 	int64_t next_try_ms, saturated_ms, extra, min_ready;
 	int64_t requests, bytes_in, bytes_out, given_way, timed_out;
-	int64_t refused_access, refused_source, refused_rate, refused_load, refused_time,
-	    refused_proxy;
+	int64_t refused_access, refused_times, refused_load, refused_source, refused_proxy;
+	int64_t delayed;
 	int64_t died_exit, died_signal, died_oom, died_boot;
 	int64_t p50_us, p90_us, p99_us, max_us, duration_sum_us;
 	char *durations, *history; /* see status_figures.h */

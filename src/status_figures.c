@@ -23,9 +23,8 @@ const struct status_state status_states[STATUS_STATES] = {
 
 static const struct status_reason refusals[] = {
 	{ "access", POOL(refused_access) }, { "source", POOL(refused_source) },
-	{ "rate", POOL(refused_rate) },     { "load", POOL(refused_load) },
-	{ "time", POOL(refused_time) },     { "proxy", POOL(refused_proxy) },
-	{ "queue_wait", POOL(shed) },
+	{ "times", POOL(refused_times) },   { "load", POOL(refused_load) },
+	{ "proxy", POOL(refused_proxy) },   { "queue_wait", POOL(shed) },
 };
 
 /* "unknown" is what the others leave of the sum. */

@@ -250,6 +250,39 @@ note_saturation(const struct status_pool *pool, char ***notes)
 	free(span);
 }
 
+static void
+note_refused(const struct status_pool *pool, char ***notes)
+{
+	const struct {
+		int64_t n;
+		const char *why;
+	} parts[] = {
+		{ pool->refused_access, "by allow and deny" },
+		{ pool->refused_times, "by access_times" },
+		{ pool->refused_load, "by max_load" },
+		{ pool->refused_source, "by max_connections_per_source" },
+		{ pool->refused_proxy, "by proxy_protocol" },
+	};
+	char *list = NULL;
+	int64_t all = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		char *longer;
+
+		if (parts[i].n == 0)
+			continue;
+		all += parts[i].n;
+		longer = util_format("%s%s%" PRId64 " %s", list ? list : "", list ? ", " : "",
+				     parts[i].n, parts[i].why);
+		free(list);
+		list = longer;
+	}
+	if (all > 0)
+		add_note(notes, util_format("%" PRId64 " connection%s refused: %s", all,
+					    util_plural((uint64_t)all), list));
+	free(list);
+}
+
 char **
 status_text_notes(const struct status_pool *pool)
 {
@@ -262,6 +295,10 @@ status_text_notes(const struct status_pool *pool)
 		add_note(&notes, util_format("%" PRId64 " connection%s closed unserved after more "
 					     "than max_queue_wait",
 					     pool->shed, util_plural((uint64_t)pool->shed)));
+	note_refused(pool, &notes);
+	if (pool->delayed > 0)
+		add_note(&notes, util_format("%" PRId64 " connection%s delayed by rate limits",
+					     pool->delayed, util_plural((uint64_t)pool->delayed)));
 	if (pool->extra != 0)
 		add_note(&notes,
 			 util_format("scaled by %+" PRId64 " until the next reload", pool->extra));

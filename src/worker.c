@@ -4,6 +4,7 @@
 #include "rlimits.h"
 #include "title.h"
 #include "worker_accept.h"
+#include "worker_admit.h"
 #include "worker_check.h"
 
 #include <errno.h>
@@ -21,8 +22,7 @@
  */
 enum { NULL_FD = 0, LISTEN_FD = 3, CONTROL_FD, CHANNEL_FD, FIXED_FDS = 3, OTHER_FDS = 4 };
 
-#define REFUSED_READS 16
-#define START_LOG_MS  1000
+#define START_LOG_MS 1000
 
 static struct {
 	const struct worker *worker;
@@ -328,37 +328,21 @@ wait_at_gate(void)
 	close(self.gate);
 }
 
-/* What has come is taken first: unread, it would reset the connection. */
-static void
-refuse(int fd)
-{
-	const char *text = self.service->refusal;
-	char dropped[4096];
-
-	if (text && send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) > 0 &&
-	    shutdown(fd, SHUT_WR) == 0)
-		for (int i = 0; i < REFUSED_READS; i++)
-			if (recv(fd, dropped, sizeof(dropped), MSG_DONTWAIT) <= 0)
-				break;
-	close(fd);
-}
-
 static void
 serve(int fd, const struct sockaddr *peer, socklen_t len)
 {
 	struct scoreboard *sb = self.worker->scoreboard;
 	struct conn conn = { .fd = fd, .peer = peer, .peer_len = len };
 
-	if (worker_check_shed(self.worker, fd)) {
-		refuse(fd);
-		return;
+	if (worker_admit(self.worker, &conn, ring_master)) {
+		conn.began_ms = util_now_coarse_ms();
+		ring_master(scoreboard_begin(sb, self.worker->slot, conn.peer, conn.peer_len,
+					     !self.service->keeps_connections));
+		self.serving = 1;
+		self.service->serve(&conn);
+		self.serving = 0;
 	}
-	conn.began_ms = util_now_coarse_ms();
-	ring_master(
-	    scoreboard_begin(sb, self.worker->slot, peer, len, !self.service->keeps_connections));
-	self.serving = 1;
-	self.service->serve(&conn);
-	self.serving = 0;
+	worker_admit_end(self.worker);
 	close(fd);
 	ring_master(scoreboard_change(sb, self.worker->slot, ACTIVITY_IDLE));
 	look_at_itself(true);

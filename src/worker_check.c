@@ -39,8 +39,7 @@ worker_check_shed(const struct worker *worker, int fd)
 	if (limit <= 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
 	    info.tcpi_last_data_recv <= limit)
 		return false;
-	atomic_fetch_add(&sb->shed, 1);
-	if (log_limit_pass(&sb->shed_limit, SHED_LOG_MS, &held_back))
+	if (log_limit_pass(&sb->refusal_limit[REFUSED_QUEUE], SHED_LOG_MS, &held_back))
 		log_warn("pool %s: closed a connection that had waited %u.%u s (max_queue_wait; "
 			 "%u more like this)",
 			 worker->pool, info.tcpi_last_data_recv / 1000,

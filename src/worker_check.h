@@ -10,7 +10,7 @@
 /* Once, before a change of root and identity. */
 void worker_check_open(const struct worker *worker);
 
-/* true: the connection is to be closed unserved (max_queue_wait).  It is counted and logged. */
+/* true: the connection is to be closed unserved (max_queue_wait).  It is logged. */
 bool worker_check_shed(const struct worker *worker, int fd);
 
 /* between: no connection is being served. */

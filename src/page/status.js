@@ -67,8 +67,8 @@
 	const word = pool => pool.saturated_ms > 0 && pool.state === "running" ? "saturated" : pool.state;
 	const inTrouble = pool => ["saturated", "backed off"].includes(word(pool));
 
-	const refusals = { access: "refused_access", source: "refused_source", rate: "refused_rate",
-		load: "refused_load", time: "refused_time", proxy: "refused_proxy", queue_wait: "shed" };
+	const refusals = { access: "refused_access", source: "refused_source", times: "refused_times",
+		load: "refused_load", proxy: "refused_proxy", queue_wait: "shed" };
 	const deaths = { exit: "died_exit", signal: "died_signal", oom: "died_oom", boot: "died_boot",
 		unknown: "died_unknown" };
 

@@ -31,7 +31,7 @@ exec_serve(struct conn *conn)
 		.argv = self.prepared->argv,
 		.in = conn->fd,
 		.out = conn->fd,
-		.envp = exec_env_for(self.prepared->environment, conn->fd, conn->peer),
+		.envp = exec_env_for(self.prepared->environment, conn),
 	};
 
 	program_begin(address_format(conn->peer, conn->peer_len, who));

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONNECTION_VARIABLES 8
-#define VARIABLE_BYTES       (ADDRESS_TEXT_BYTES + 16)
+#define CONNECTION_VARIABLES 12
+#define VARIABLE_BYTES       (256 + 32) /* the longest texts are those of a proxy_header */
 
 static bool
 same_name(const char *a, const char *b)
@@ -70,10 +70,20 @@ exec_env_fixed(const struct conf_pool *conf, const struct identity *id)
 int
 exec_env_check(const struct conf_pool *conf, char **err)
 {
-	static const char *const reserved[] = { "PROTO",         "TCPREMOTEIP",   "TCPREMOTEPORT",
-						"TCPLOCALIP",    "TCPLOCALPORT",  "REMOTE_ADDR",
-						"REMOTE_PORT",   "UNIXREMOTEPID", "UNIXREMOTEEUID",
-						"UNIXREMOTEEGID" };
+	static const char *const reserved[] = { "PROTO",
+						"TCPREMOTEIP",
+						"TCPREMOTEPORT",
+						"TCPLOCALIP",
+						"TCPLOCALPORT",
+						"REMOTE_ADDR",
+						"REMOTE_PORT",
+						"UNIXREMOTEPID",
+						"UNIXREMOTEEUID",
+						"UNIXREMOTEEGID",
+						"SSL_PROTOCOL",
+						"SSL_CIPHER",
+						"SSL_TLS_SNI_SERVERNAME",
+						"SSL_CLIENT_S_DN_CN" };
 	struct conf_where where = conf->set[conf_option_index(&conf_pool_section, "environment")];
 
 	for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
@@ -113,21 +123,19 @@ add_number(struct variables *v, const char *name, unsigned long value)
 }
 
 static void
-add_tcp(struct variables *v, int fd, const struct sockaddr *peer)
+add_tcp(struct variables *v, const struct conn *conn)
 {
 	char host[ADDRESS_TEXT_BYTES], port[8];
 	struct sockaddr_storage local;
-	socklen_t len = sizeof(local);
 
 	add(v, "PROTO", "TCP");
-	if (address_split(peer, host, port)) {
+	if (address_split(conn->peer, host, port)) {
 		add(v, "TCPREMOTEIP", host);
 		add(v, "TCPREMOTEPORT", port);
 		add(v, "REMOTE_ADDR", host);
 		add(v, "REMOTE_PORT", port);
 	}
-	if (getsockname(fd, (struct sockaddr *)&local, &len) == 0 &&
-	    address_split((struct sockaddr *)&local, host, port)) {
+	if (conn_local(conn, &local) > 0 && address_split((struct sockaddr *)&local, host, port)) {
 		add(v, "TCPLOCALIP", host);
 		add(v, "TCPLOCALPORT", port);
 	}
@@ -147,8 +155,27 @@ add_unix(struct variables *v, int fd)
 	add_number(v, "UNIXREMOTEEGID", peer.gid);
 }
 
+static void
+add_if_said(struct variables *v, const char *name, const char *value)
+{
+	if (value[0])
+		add(v, name, value);
+}
+
+/* In the words of s6-tlsd and, for the certificate, of Apache. */
+static void
+add_tls(struct variables *v, const struct proxy_header *proxy)
+{
+	if (!proxy->tls)
+		return;
+	add_if_said(v, "SSL_PROTOCOL", proxy->tls_version);
+	add_if_said(v, "SSL_CIPHER", proxy->tls_cipher);
+	add_if_said(v, "SSL_TLS_SNI_SERVERNAME", proxy->authority);
+	add_if_said(v, "SSL_CLIENT_S_DN_CN", proxy->common_name);
+}
+
 char *const *
-exec_env_for(char *const *fixed, int fd, const struct sockaddr *peer)
+exec_env_for(char *const *fixed, const struct conn *conn)
 {
 	static struct variables v;
 	static char **all;
@@ -157,10 +184,12 @@ exec_env_for(char *const *fixed, int fd, const struct sockaddr *peer)
 	if (!all)
 		all = util_calloc(n + CONNECTION_VARIABLES + 1, sizeof(char *));
 	v.n = 0;
-	if (peer->sa_family == AF_UNIX)
-		add_unix(&v, fd);
+	if (conn->peer->sa_family == AF_UNIX)
+		add_unix(&v, conn->fd);
 	else
-		add_tcp(&v, fd, peer);
+		add_tcp(&v, conn);
+	if (conn->proxy)
+		add_tls(&v, conn->proxy);
 	memcpy(all, fixed, n * sizeof(char *));
 	for (size_t i = 0; i < v.n; i++)
 		all[n + i] = v.text[i];

@@ -5,10 +5,7 @@
 #ifndef PREFORKD_SERVICES_EXEC_ENV_H
 #define PREFORKD_SERVICES_EXEC_ENV_H
 
-#include "conf.h"
-#include "privs.h"
-
-#include <sys/socket.h>
+#include "service.h"
 
 /* PATH HOME USER LOGNAME SHELL, then pass_environment, then environment; later ones win. */
 char **exec_env_fixed(const struct conf_pool *conf, const struct identity *id);
@@ -23,9 +20,9 @@ int exec_env_check(const struct conf_pool *conf, char **err);
 const char *exec_env_get(char *const *environment, const char *name);
 
 /*
- * The fixed part with PROTO, TCPREMOTEIP ... of the connection behind it.  Lives in
- * static memory, until the next call.
+ * The fixed part with PROTO, TCPREMOTEIP ... of the connection behind it, and behind a proxy
+ * what that says of TLS.  Lives in static memory, until the next call.
  */
-char *const *exec_env_for(char *const *fixed, int fd, const struct sockaddr *peer);
+char *const *exec_env_for(char *const *fixed, const struct conn *conn);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "address.h"
 #include "http_prepare.h"
+#include "http_refusal.h"
 #include "http_request.h"
 #include "http_scratch.h"
 #include "program.h"
@@ -107,8 +108,7 @@ now_us(void)
 static void
 note_addresses(const struct conn *conn)
 {
-	struct sockaddr_storage local = { 0 };
-	socklen_t len = sizeof(local);
+	struct sockaddr_storage local;
 	char port[8];
 
 	self.client[0] = self.local[0] = '\0';
@@ -116,8 +116,7 @@ note_addresses(const struct conn *conn)
 	if (!self.prepared->log)
 		return;
 	address_split(conn->peer, self.client, port);
-	if (http_log_format_has_local(self.prepared->format) &&
-	    getsockname(conn->fd, (struct sockaddr *)&local, &len) == 0 &&
+	if (http_log_format_has_local(self.prepared->format) && conn_local(conn, &local) > 0 &&
 	    address_split((struct sockaddr *)&local, self.local, port))
 		self.port = (unsigned)atoi(port);
 }
@@ -257,7 +256,7 @@ init_request(struct http_request *r, const struct conn *conn)
 	r->input = &self.body;
 	r->mime = self.prepared->mime;
 	r->peer = conn->peer;
-	r->peer_len = conn->peer_len;
+	r->from = conn;
 	r->pool = self.setup->pool;
 	r->conf = self.conf;
 	r->status_socket = self.setup->status_socket;
@@ -340,11 +339,8 @@ http_serve(struct conn *conn)
 	}
 }
 
-static const char refusal[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
-			      "Content-Length: 0\r\nConnection: close\r\n\r\n";
-
 const struct service service_http = {
-	.refusal = refusal,
+	.refusal = http_refusal,
 	.keeps_connections = true,
 	.counts = true,
 	.prepare = http_prepare_new,
@@ -378,7 +374,7 @@ status_serve(struct conn *conn)
 
 /* A site that has nothing but the status; or an answer to whoever connects. */
 const struct service service_status = {
-	.refusal = refusal,
+	.refusal = http_refusal,
 	.keeps_connections = true,
 	.prepare = http_prepare_status,
 	.release = http_prepare_free,

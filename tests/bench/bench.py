@@ -19,7 +19,7 @@ import manage
 import peers
 import proc
 import web
-from daemon import DEFAULT_POOL, ON_DEMAND_POOL, Bare, Module, Preforkd, fixed_pool
+from daemon import DEFAULT_POOL, ON_DEMAND_POOL, RULES, Bare, Module, Preforkd, fixed_pool
 from server import START_SECONDS, Failure, Place
 from table import (HEADER, Row, Series, at_least_times, at_most, available, interleave, kib, milliseconds,
                    per_second, rate, seconds, show)
@@ -83,17 +83,23 @@ def executed(place, rounds):
 
         servers = {
             'preforkd': (Preforkd, fixed_pool(RATE_WORKERS)),
-            peers.Tcpserver.title: (peers.Tcpserver,),
-            peers.Xinetd.title: (peers.Xinetd,),
+            'preforkd with rules': (Preforkd, fixed_pool(RATE_WORKERS) + RULES),
+            **{peer.title: (peer,) for peer in (peers.Tcpserver, peers.TcpserverRules, peers.Xinetd,
+                                                peers.XinetdRules)},
             'bare accept, spawn': (Bare, RATE_WORKERS),
         }
         got = interleave('exec', rounds * QUICK, {
             **{title: started(title, *server) for title, server in servers.items()},
             LIMIT: lambda: rate(place.run('spawn', RATE_CLIENTS, EXEC_CONNECTIONS, place.bin / 'hello')),
         })
-    ours = got.pop('preforkd')
-    got[peers.Tcpserver.title] = got[peers.Tcpserver.title], at_least_times(1.05)
-    return [Row('exec connections', per_second, 'rate', ours, got)]
+    ours, with_rules = got.pop('preforkd'), got.pop('preforkd with rules')
+    their_rules = {peer.title: got.pop(peer.title) for peer in (peers.TcpserverRules, peers.XinetdRules)}
+    without = got[peers.Tcpserver.title]
+    got[peers.Tcpserver.title] = without, at_least_times(1.05)
+    return [Row('exec connections', per_second, 'rate', ours, got),
+            Row('  with access rules', per_second, 'rate', with_rules,
+                {**their_rules, f'{peers.Tcpserver.title} without': (without, at_least_times(1.0)),
+                 'preforkd without': ours})]
 
 
 def echoed(place, rounds):

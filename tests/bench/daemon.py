@@ -12,6 +12,17 @@ DEFAULT_POOL = (f'start_workers = {START_WORKERS}\nmin_spare_workers = {MIN_SPAR
 ON_DEMAND_POOL = f'start_workers = 0\nmin_spare_workers = 0\nmax_workers = {MAX_WORKERS}\n'
 
 
+RULES = f'''
+allow = {{ "127.0.0.0/8", "::1" }}
+deny = "127.0.0.13"
+access_times = "00:00-24:00"
+max_load = 1000000
+max_connections_per_source = {MAX_WORKERS}
+rate_limit = 1000000
+rate_limit_per_source = 1000000
+'''
+
+
 def fixed_pool(workers):
     return f'workers = {workers}\n'
 

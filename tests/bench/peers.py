@@ -40,6 +40,9 @@ def nginx_directories(directory):
 class Tcpserver(Server):
     title = 'tcpserver'
 
+    def rules(self):
+        return []
+
     @staticmethod
     def installed():
         return find_program('tcpserver')
@@ -47,14 +50,30 @@ class Tcpserver(Server):
     def prepare(self):
         user = pwd.getpwnam(USER)
         identity = ['-u', user.pw_uid, '-g', user.pw_gid] if ROOT else []
-        process = self.launch(find_program('tcpserver'), '-1', '-HRl0', '-c', MAX_WORKERS, *identity,
-                              '127.0.0.1', 0, self.place.bin / self.program, stdout=subprocess.PIPE, text=True)
+        process = self.launch(find_program('tcpserver'), '-1', '-HRl0', '-c', MAX_WORKERS, *self.rules(),
+                              *identity, '127.0.0.1', 0, self.place.bin / self.program, stdout=subprocess.PIPE, text=True)
         self.port = int(process.stdout.readline() or 0)
+
+
+class TcpserverRules(Tcpserver):
+    """By address only: it has no other rules."""
+    title = 'tcpserver -x'
+
+    @staticmethod
+    def installed():
+        return find_program('tcpserver') and find_program('tcprules')
+
+    def rules(self):
+        subprocess.run([find_program('tcprules'), self.dir / 'rules.cdb', self.dir / 'rules.tmp'],
+                       input='127.0.0.13:deny\n127.:allow\n:deny\n', text=True, check=True)
+        os.chmod(self.dir / 'rules.cdb', 0o644)
+        return ['-x', self.dir / 'rules.cdb']
 
 
 class Xinetd(Server):
     title = 'xinetd'
     needs_root = True
+    rules = 'per_source = UNLIMITED'
 
     @staticmethod
     def installed():
@@ -75,12 +94,20 @@ service bench
     server = {self.place.bin / self.program}
     instances = {MAX_WORKERS}
     cps = 1000000 1
-    per_source = UNLIMITED
+    {self.rules}
     log_type = FILE /dev/null
 }}
 ''')
         self.launch(find_program('xinetd'), '-dontfork', '-stayalive', '-f', conf,
                     '-pidfile', self.dir / 'xinetd.pid')
+
+
+class XinetdRules(Xinetd):
+    title = 'xinetd with rules'
+    rules = f'''per_source = {MAX_WORKERS}
+    only_from = 127.0.0.0/8
+    no_access = 192.0.2.13
+    access_times = 00:00-23:59'''
 
 
 class Apache(Server):

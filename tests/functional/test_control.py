@@ -31,8 +31,9 @@ DAEMON_KEYS = ['version', 'pid', 'uptime_s', 'generation', 'config_file', 'state
                'max_workers', 'last_reload', 'pools']
 POOL_KEYS = ['name', 'service', 'listen', 'state', 'idle', 'busy', 'starting', 'draining', 'total',
              'max_workers', 'accepted', 'queue_length', 'queue_limit', 'crashes', 'respawns',
-             'generation', 'shed', 'next_try_ms', 'last_failure', 'saturated_ms', 'extra',
-             'workers']
+             'generation', 'shed', 'refused_access', 'refused_times', 'refused_load',
+             'refused_source', 'refused_proxy', 'delayed', 'next_try_ms', 'last_failure',
+             'saturated_ms', 'extra', 'workers']
 WORKER_KEYS = ['pid', 'slot', 'generation', 'state', 'requests', 'age_s', 'state_since_ms',
                'client', 'request', 'program']
 

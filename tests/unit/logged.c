@@ -14,7 +14,7 @@ logged_begin(int level)
 	if (fd < 0)
 		abort();
 	log_adopt(&target, fd);
-	log_set_level(level);
+	log_set(level, false);
 }
 
 unsigned
@@ -34,5 +34,5 @@ logged_lines(const char *text)
 void
 logged_end(void)
 {
-	log_set_level(LOG_EMERG);
+	log_set(LOG_EMERG, false);
 }

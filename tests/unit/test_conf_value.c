@@ -47,6 +47,59 @@ times_have_units(void **state)
 }
 
 static void
+decimals_have_up_to_three_places(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t value; /* -1: refused */
+		const char *shown;
+	} rows[] = {
+		{ "0", 0, "0" },
+		{ "8", 8000, "8" },
+		{ "8.0", 8000, "8" },
+		{ "0.5", 500, "0.5" },
+		{ "0.05", 50, "0.05" },
+		{ "0.125", 125, "0.125" },
+		{ "12.340", 12340, "12.34" },
+		{ "1000000", 1000000000, "1000000" },
+		{ "1000000.001", -1, NULL },
+		{ "0.1234", -1, NULL },
+		{ "8.", -1, NULL },
+		{ ".5", -1, NULL },
+		{ "8,5", -1, NULL },
+		{ "08", -1, NULL },
+		{ "-1", -1, NULL },
+		{ "+1", -1, NULL },
+		{ "1.5.2", -1, NULL },
+		{ "1.5x", -1, NULL },
+		{ "1e3", -1, NULL },
+		{ "", -1, NULL },
+		{ "9223372036854775807", -1, NULL },
+		{ "9223372036854776", -1, NULL },
+		{ "99999999999999999999", -1, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int64_t value = -1;
+		char *err = NULL, *shown = NULL;
+		int result = conf_value_decimal(rows[i].text, 0, 1000000000, &value, &err);
+		size_t len;
+		FILE *out = open_memstream(&shown, &len);
+
+		if ((result == 0 ? value : -1) != rows[i].value)
+			fail_msg("\"%s\": %lld", rows[i].text, (long long)value);
+		assert_true((result < 0) == (err != NULL));
+		conf_value_print_decimal(out, value);
+		fclose(out);
+		if (rows[i].shown)
+			assert_string_equal(shown, rows[i].shown);
+		free(shown);
+		free(err);
+	}
+}
+
+static void
 sizes_have_units(void **state)
 {
 	int64_t bytes;
@@ -164,6 +217,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times_have_units),
+		cmocka_unit_test(decimals_have_up_to_three_places),
 		cmocka_unit_test(sizes_have_units),
 		cmocka_unit_test(counts_refuse_octal_signs_and_overflow),
 		cmocka_unit_test(negative_numbers_where_they_make_sense),

@@ -283,6 +283,20 @@ a_program_whose_worker_died_is_reported(void **state)
 }
 
 static void
+the_place_of_a_dead_worker_among_its_source_is_free(void **state)
+{
+	struct pool *pool = new_pool(new_generation(new_listener(), 2, 0, 0, 0), 1000);
+	struct source_claims *claims = &pool->scoreboard->sources;
+
+	(void)state;
+	assert_true(source_claim(claims, 0, 1, 1));
+	assert_false(source_claim(claims, 1, 1, 1));
+	pool_reaped(pool, 1001, killed, 2000);
+	assert_true(source_claim(claims, 1, 1, 1));
+	end_pool(pool);
+}
+
+static void
 one_more_and_one_less(void **state)
 {
 	struct pool *pool = new_pool(new_generation(new_listener(), 2, 0, 0, 0), 1000);
@@ -375,6 +389,7 @@ main(void)
 		cmocka_unit_test(the_busy_ones_close_the_listener_once_the_queue_is_empty),
 		cmocka_unit_test(a_second_stop_makes_it_fast),
 		cmocka_unit_test(a_program_whose_worker_died_is_reported),
+		cmocka_unit_test(the_place_of_a_dead_worker_among_its_source_is_free),
 		cmocka_unit_test(one_more_and_one_less),
 		cmocka_unit_test(crashes_and_their_replacements_are_counted),
 		cmocka_unit_test(who_leaves_in_order_is_no_crash),

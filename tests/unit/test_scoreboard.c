@@ -311,6 +311,41 @@ what_is_read_is_always_of_one_moment(void **state)
 	assert_true(texts > 0);
 }
 
+/* ---- a connection that is not served yet ---- */
+
+static void
+who_waits_is_not_idle_and_has_no_request(void **state)
+{
+	struct scoreboard *sb = *state;
+	struct sockaddr_in proxy = { .sin_family = AF_INET, .sin_port = 1 };
+	struct sockaddr_in client = { .sin_family = AF_INET, .sin_port = 2 };
+	struct scoreboard_view view;
+
+	scoreboard_enter(sb, 0, ACTIVITY_IDLE);
+	scoreboard_hush(sb);
+	scoreboard_set_bell(sb, 1, 100);
+	sb->alarm = 1;
+	sb->crowded = 2;
+	assert_true(scoreboard_arrive(sb, 0, (struct sockaddr *)&proxy, sizeof(proxy)));
+	scoreboard_hush(sb);
+	assert_false(scoreboard_arrive(sb, 0, (struct sockaddr *)&client, sizeof(client)));
+	scoreboard_read(sb, 0, getpid(), &view);
+	assert_int_equal(view.activity, ACTIVITY_WAITING);
+	assert_false(activity_is_busy(view.activity));
+	assert_memory_equal(&view.peer, &client, sizeof(client));
+	assert_int_equal(view.requests, 0);
+	assert_int_equal(view.connections, 0);
+	assert_int_equal(scoreboard_idle(sb), 0);
+	/* Limits of time begin with the service, and who was counted off is so once. */
+	assert_int_equal(sb->alarm, 1);
+	assert_true(scoreboard_begin(sb, 0, (struct sockaddr *)&client, sizeof(client), true));
+	assert_int_equal(sb->alarm, 0);
+	assert_int_equal(sb->crowded, 1);
+	assert_int_equal(sb->slots[0].requests, 1);
+	scoreboard_change(sb, 0, ACTIVITY_IDLE);
+	assert_int_equal(scoreboard_idle(sb), 1);
+}
+
 /* ---- alarm, and who is due ---- */
 
 static void
@@ -453,6 +488,7 @@ main(void)
 		TEST(while_a_worker_changes_what_it_says_nothing_is_read_of_it),
 		TEST(nonsense_in_a_slot_is_read_as_something_that_can_be),
 		TEST(what_is_read_is_always_of_one_moment),
+		TEST(who_waits_is_not_idle_and_has_no_request),
 		TEST(the_alarm_rings_once_and_not_unless_it_is_set),
 		TEST(of_all_that_go_busy_at_once_one_rings_the_alarm),
 		TEST(who_is_due_rings_once_with_its_first_reason),

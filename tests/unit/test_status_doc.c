@@ -88,7 +88,7 @@ figures_and_events_arrive(void **state)
 	    daemon_line, "event\tago_ms=1500\tpool=www\tkind=death\ttext=killed by signal 9",
 	    "event\tago_ms=90000\tkind=reload\ttext=/f:3: no", pool_line,
 	    "pool\tname=b\trequests=1\tbytes_in=2\tbytes_out=3\tgiven_way=4\trefused_access=5\t"
-	    "refused_source=6\trefused_rate=7\trefused_load=8\trefused_time=9\trefused_proxy=10\t"
+	    "refused_source=6\trefused_times=7\trefused_load=8\tdelayed=9\trefused_proxy=10\t"
 	    "timed_out=11\tdied_exit=12\tdied_signal=13\tdied_oom=14\tdied_boot=15\tp50_us=16\t"
 	    "p90_us=17\tp99_us=18\tmax_us=19\tduration_sum_us=20\tdurations=inf:1\t"
 	    "history=0;1,2,3",
@@ -110,9 +110,9 @@ figures_and_events_arrive(void **state)
 	assert_int_equal(p->given_way, 4);
 	assert_int_equal(p->refused_access, 5);
 	assert_int_equal(p->refused_source, 6);
-	assert_int_equal(p->refused_rate, 7);
+	assert_int_equal(p->refused_times, 7);
 	assert_int_equal(p->refused_load, 8);
-	assert_int_equal(p->refused_time, 9);
+	assert_int_equal(p->delayed, 9);
 	assert_int_equal(p->refused_proxy, 10);
 	assert_int_equal(p->timed_out, 11);
 	assert_int_equal(p->died_exit, 12);
@@ -253,14 +253,14 @@ the_json_document_has_its_order_and_its_units(void **state)
 		  "      \"queue_length\": -1,\n      \"queue_limit\": -1,\n"
 		  "      \"crashes\": 0,\n      \"respawns\": 0,\n"
 		  "      \"generation\": 0,\n      \"shed\": 0,\n"
+		  "      \"refused_access\": 0,\n      \"refused_times\": 0,\n"
+		  "      \"refused_load\": 0,\n      \"refused_source\": 0,\n"
+		  "      \"refused_proxy\": 0,\n      \"delayed\": 0,\n"
 		  "      \"next_try_ms\": 0,\n      \"last_failure\": \"status 1\",\n"
 		  "      \"saturated_ms\": 0,\n      \"extra\": 1,\n"
 		  "      \"min_ready\": 0,\n"
 		  "      \"requests\": 0,\n      \"bytes_in\": 0,\n"
 		  "      \"bytes_out\": 0,\n      \"given_way\": 0,\n"
-		  "      \"refused_access\": 0,\n      \"refused_source\": 0,\n"
-		  "      \"refused_rate\": 0,\n      \"refused_load\": 0,\n"
-		  "      \"refused_time\": 0,\n      \"refused_proxy\": 0,\n"
 		  "      \"timed_out\": 0,\n      \"died_exit\": 0,\n"
 		  "      \"died_signal\": 0,\n      \"died_oom\": 0,\n"
 		  "      \"died_boot\": 0,\n      \"p50_s\": 0.0,\n      \"p90_s\": 0.0,\n"
@@ -361,6 +361,14 @@ what_is_out_of_the_ordinary_is_said_in_words(void **state)
 		{ "state=backed off", "backed off: next attempt now\n" },
 		{ "state=running\tlast_failure=signal 11", "last failure: signal 11\n" },
 		{ "shed=1", "1 connection closed unserved after more than max_queue_wait\n" },
+		{ "refused_access=1", "1 connection refused: 1 by allow and deny\n" },
+		{ "refused_access=1\trefused_times=2\trefused_load=3\trefused_source=4\t"
+		  "refused_proxy=5",
+		  "15 connections refused: 1 by allow and deny, 2 by access_times, 3 by max_load, "
+		  "4 by max_connections_per_source, 5 by proxy_protocol\n" },
+		{ "delayed=1", "1 connection delayed by rate limits\n" },
+		{ "refused_load=2\tdelayed=7", "2 connections refused: 2 by max_load\n"
+					       "pool a: 7 connections delayed by rate limits\n" },
 		{ "extra=-2", "scaled by -2 until the next reload\n" },
 		{ "shed=2\textra=2",
 		  "2 connections closed unserved after more than max_queue_wait\n"

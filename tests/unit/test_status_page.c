@@ -53,7 +53,7 @@ static const char *const one_pool[] = {
 	"max_workers=5000\treload_state=done\treload_ago_ms=1500\treload_text=kept www",
 	"pool\tname=www\tservice=http\tlisten=*:80\tstate=running\tbusy=3\tmax_workers=12\t"
 	"queue_length=64\tqueue_limit=128\taccepted=48213\trequests=51002\tbytes_out=1104822134\t"
-	"refused_rate=2\tshed=1200\tcrashes=5\tdied_oom=5\tp50_us=1240\tmax_us=2104000\t"
+	"refused_times=2\tshed=1200\tcrashes=5\tdied_oom=5\tp50_us=1240\tmax_us=2104000\t"
 	"history=3;1,0,10;4,2,41",
 	"worker\tpool=www\tpid=900\tstate=writing\trequests=1\tage_ms=7262500\tsince_ms=1250\t"
 	"client=192.0.2.1:4711\trequest=GET /x",
@@ -87,7 +87,7 @@ a_page_has_the_figures(void **state)
 		">2.1 s<",
 		">48,213<",
 		">1.1 GB<",
-		">1,202 (rate 2, queue_wait 1,200)<",
+		">1,202 (times 2, queue_wait 1,200)<",
 		">5 (oom 5)<",
 		">1 idle, 1 writing<",
 		"<li class=\"writing\" title=\"worker 900: writing an answer for 1.2s, 1 request, "

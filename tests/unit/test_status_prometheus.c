@@ -66,7 +66,7 @@ the_figures_of_a_pool_are_told(void **state)
 		"pool\tname=www\tservice=http\tlisten=*:80\tstate=backed off\tmax_workers=150\t"
 		"accepted=48213\tqueue_length=3\tqueue_limit=511\tcrashes=20\trespawns=6\tshed=7\t"
 		"next_try_ms=2500\tsaturated_ms=12000\trequests=51002\tbytes_in=4\tbytes_out=5\t"
-		"given_way=8\ttimed_out=9\trefused_rate=10\tdied_oom=11\tdied_signal=6",
+		"given_way=8\ttimed_out=9\trefused_times=10\tdied_oom=11\tdied_signal=6",
 		NULL },
 	    (const char *[]){ "preforkd_pool_info{pool=\"www\",service=\"http\",listen=\"*:80\"} 1",
 			      "preforkd_pool_state{pool=\"www\",state=\"running\"} 0",
@@ -84,7 +84,7 @@ the_figures_of_a_pool_are_told(void **state)
 			      "preforkd_keepalives_given_way_total{pool=\"www\"} 8",
 			      "preforkd_worker_respawns_total{pool=\"www\"} 6",
 			      "preforkd_refused_total{pool=\"www\",reason=\"access\"} 0",
-			      "preforkd_refused_total{pool=\"www\",reason=\"rate\"} 10",
+			      "preforkd_refused_total{pool=\"www\",reason=\"times\"} 10",
 			      "preforkd_refused_total{pool=\"www\",reason=\"queue_wait\"} 7",
 			      "preforkd_worker_deaths_total{pool=\"www\",reason=\"exit\"} 0",
 			      "preforkd_worker_deaths_total{pool=\"www\",reason=\"signal\"} 6",

@@ -49,8 +49,9 @@ note_who(const struct http_request *r)
 {
 	char peer[ADDRESS_TEXT_BYTES];
 
-	snprintf(self.who, sizeof(self.who), "%s %.*s", address_format(r->peer, r->peer_len, peer),
-		 (int)self.script.name_len, r->target.path);
+	snprintf(self.who, sizeof(self.who), "%s %.*s",
+		 address_format(r->peer, r->from->peer_len, peer), (int)self.script.name_len,
+		 r->target.path);
 }
 
 /* In the child, before the program: only system calls. */
@@ -81,7 +82,6 @@ static char *const *
 make_environment(const struct http_request *r)
 {
 	struct sockaddr_storage local = { 0 };
-	socklen_t len = sizeof(local);
 	const struct conf_site *site = r->site->conf;
 	struct http_cgi_request request = {
 		.head = r->head,
@@ -101,7 +101,7 @@ make_environment(const struct http_request *r)
 		.pass_authorization = self.cgi->conf->pass_authorization,
 	};
 
-	getsockname(r->conn->fd, (struct sockaddr *)&local, &len);
+	conn_local(r->from, &local);
 	return http_cgi_env(self.cgi->environment, &request);
 }
 

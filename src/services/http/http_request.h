@@ -11,6 +11,7 @@
 #include "http_mime.h"
 #include "http_reply.h"
 #include "http_site.h"
+#include "service.h"
 
 #define HTTP_SMALL_BYTES 32768 /* a body up to this goes out with its head */
 
@@ -19,8 +20,8 @@ struct http_request {
 	const struct http_head *head;
 	struct http_body *input; /* the request's own body */
 	const struct http_mime *mime;
-	const struct sockaddr *peer;
-	socklen_t peer_len;
+	const struct conn *from;
+	const struct sockaddr *peer;  /* of from */
 	const char *pool;             /* its name */
 	const struct conf_http *conf; /* of the service as a whole */
 	const char *status_socket;    /* see struct service_setup */
