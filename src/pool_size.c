@@ -59,13 +59,24 @@ pool_size_census(struct pool *pool, struct policy_census *c)
 	c->low = scoreboard_low(pool->scoreboard);
 }
 
+/* Workers that wait for a rate are busy, too. */
+static const char *
+remedy_of(const struct conf_pool *conf)
+{
+	bool rates = conf->rate_limit > 0 || conf->rate_limit_per_source > 0;
+
+	if (conf->workers > 0)
+		return rates ? "workers or the rate limits" : "workers";
+	return rates ? "max_workers or the rate limits" : "max_workers";
+}
+
 static void
 log_full(struct pool *pool, const struct policy_plan *plan, const struct policy_census *c,
 	 int64_t now, int64_t *look_at)
 {
 	struct saturation_look look = {
 		.pool = pool->name,
-		.remedy = pool->current->conf->workers > 0 ? "workers" : "max_workers",
+		.remedy = remedy_of(pool->current->conf),
 		.saturated = plan->saturated,
 		.busy = c->busy,
 		.queue = c->queue,

@@ -19,7 +19,7 @@ struct saturation {
 
 struct saturation_look {
 	const char *pool;
-	const char *remedy; /* the option to raise */
+	const char *remedy; /* what to raise */
 	bool saturated;
 	int busy, queue;
 };

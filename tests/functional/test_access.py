@@ -326,6 +326,7 @@ def test_a_thousand_at_once_are_delayed_and_none_is_refused():
         found = daemon.pool_status('echo')
         assert found['delayed'] >= 990 and refused(daemon) == {}
         assert found['accepted'] == 1001
+        daemon.wait_log('raise max_workers or the rate limits')
         assert 'connections delayed by rate limits' in daemon.done('status')
 
 
@@ -344,9 +345,9 @@ def test_one_source_over_its_rate_delays_no_other():
         'listen_backlog = 2000')
     with Daemon(conf) as daemon:
         crowd = Crowd(daemon, 'echo', number)
-        for i in range(10):
+        for i in range(5):
             assert asked_from(daemon, 'echo', f'127.0.0.{2 + i}') == b'hello\n'
-        assert crowd.answered < number / 2  # so these ten have overtaken them
+        assert crowd.answered < 0.8 * number  # so these have overtaken them
         assert crowd.wait() == {ANSWERED: number}
         assert crowd.seconds > (number - 1) / limit * 0.98
         assert number * 0.9 <= daemon.pool_status('echo')['delayed'] <= number
@@ -394,13 +395,12 @@ def test_who_waits_for_its_turn_is_served_by_a_worker_that_is_to_leave(how):
 
 
 def test_a_fast_stop_does_not_wait_for_turns():
-    with Daemon(pool('echo', 'workers = 4', 'rate_limit = 1')) as daemon:
-        Crowd(daemon, 'echo', 20)
-        wait_pool(daemon, 'echo', busy=4)
-        began = time.monotonic()
+    with Daemon(pool('echo', 'workers = 60', 'rate_limit = 1')) as daemon:
+        crowd = Crowd(daemon, 'echo', 60)
+        wait_pool(daemon, 'echo', busy=58)
         daemon.signal(signal.SIGTERM)
         assert daemon.ended() == 0
-        assert time.monotonic() - began < 10  # the turns would have lasted twice as long
+        assert time.monotonic() - crowd.began < 50  # the turns would have lasted a minute
 
 
 def test_the_death_of_one_that_waits_takes_its_own_connection_only():
