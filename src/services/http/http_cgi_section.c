@@ -5,6 +5,7 @@
 #include "log.h"
 #include "rlimits.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,7 +185,7 @@ walk(size_t len, const char *path, bool dotfiles, const char **end)
 		path += n;
 		file[len] = '\0';
 		if (stat(file, &st) < 0)
-			return 404;
+			return errno == EACCES ? 403 : 404;
 		if (S_ISREG(st.st_mode))
 			break;
 		if (!S_ISDIR(st.st_mode) || *path != '/')

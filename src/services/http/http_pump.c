@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +16,8 @@ enum { CLIENT, INPUT, OUTPUT, FDS };
 static struct {
 	struct http_pump *p;
 	struct pollfd fds[FDS];
+	bool ended;        /* the script has, and was seen to */
+	int64_t rest;      /* then: so much of its output is left to read */
 	bool read_all;     /* the script's output has ended ... */
 	bool answered;     /* ... and the answer knows */
 	int64_t exit_at;   /* how long its own end is waited for then */
@@ -73,15 +76,32 @@ feed_client(struct http_pump *p)
 	return !http_cgi_answer_is_pending(p->answer) || http_conn_push(p->conn, p->answer->out);
 }
 
+/* What it has written is in the pipe.  Whoever else holds that is not waited for. */
+static void
+note_end(const struct http_pump *p)
+{
+	int n = 0;
+
+	if (self.ended || !program_has_ended())
+		return;
+	self.ended = true;
+	ioctl(p->out_fd, FIONREAD, &n);
+	self.rest = n;
+}
+
 static void
 read_script(struct http_pump *p)
 {
 	size_t size;
 	char *room = http_cgi_answer_room(p->answer, &size);
-	ssize_t n = read(p->out_fd, room, size);
+	ssize_t n;
 
+	if (self.ended)
+		size = (size_t)util_min((int64_t)size, self.rest);
+	n = size > 0 ? read(p->out_fd, room, size) : 0;
 	if (n > 0) {
 		self.silent_ms = 0;
+		self.rest -= self.ended ? n : 0;
 		http_cgi_answer_read(p->answer, (size_t)n);
 		self.client_since = util_now_ms();
 	} else if (n == 0 || errno != EINTR) {
@@ -157,8 +177,8 @@ patience(const struct http_pump *p, int64_t now)
 		ms = util_min(ms, self.grace_at - now);
 	if (self.read_all && !self.answered)
 		ms = util_min(ms, self.exit_at - now);
-	else if (program_has_ended() && !http_cgi_answer_is_pending(p->answer))
-		ms = 0; /* what it has written is there: whoever holds the pipe may keep it */
+	else if (self.ended && !http_cgi_answer_is_pending(p->answer))
+		ms = 0;
 	if (self.gone)
 		return ms;
 	if (http_cgi_answer_is_pending(p->answer))
@@ -219,10 +239,9 @@ react(struct http_pump *p)
 
 	if (self.fds[INPUT].revents)
 		feed_script(p);
-	if (self.fds[OUTPUT].revents)
+	note_end(p);
+	if (self.fds[OUTPUT].revents || (self.ended && self.fds[OUTPUT].fd >= 0))
 		read_script(p);
-	else if (program_has_ended() && self.fds[OUTPUT].fd >= 0)
-		self.read_all = true;
 	if (client & (POLLERR | POLLHUP | POLLRDHUP))
 		return false;
 	return !(client & POLLIN) || read_client(p);
