@@ -14,7 +14,6 @@ from harness import PATIENCE, PREFORKD
 
 BUILD = pathlib.Path(os.environ.get('BUILDDIR', os.path.dirname(PREFORKD)))
 PRINT_PAGE = BUILD / 'tests/unit/print_page'
-SHOTS = BUILD / 'tests/functional/screenshots'
 MARKUP = '<script>alert(1)</script><b>&amp;"\'</b>'
 ODD = MARKUP + '\\x1b[2J\\x0a\x7f \u202e\u00fc\u65e5\udcff'
 

@@ -11,7 +11,7 @@ import pytest
 from browser import PROGRAM, Browser
 from fake import DAEMON, Fake, pool, worker
 from harness import Daemon, eventually, read_all
-from status_site import (MARKUP, PRINT_PAGE, SHOTS, Site, crowd, event, everyday, odd)
+from status_site import BUILD, MARKUP, PRINT_PAGE, Site, crowd, event, everyday, odd
 
 pytestmark = [
     pytest.mark.skipif(not PROGRAM, reason='needs chromium'),
@@ -58,6 +58,13 @@ def text(page, selector):
 
 def letters(page):
     return ''.join(text(page, '.grid').split())
+
+
+def keep_shot(page, name, elsewhere):
+    """As an artefact of the build, or elsewhere if that is somebody else's."""
+    directory = BUILD / 'tests/functional/screenshots' if os.access(BUILD, os.W_OK) else elsewhere
+    page.screenshot(directory / f'{name}.png')
+    return directory / f'{name}.png'
 
 
 def without_script(page, site):
@@ -193,7 +200,7 @@ def test_it_asks_for_nothing_else_and_its_policy_forbids_it(page):
 
 @pytest.mark.parametrize('failure, why', [(503, '(it says 503)'), ('closed', '(no connection)'),
                                           ('silent', '(time is up)')])
-def test_a_daemon_that_does_not_answer_is_told_from_one_that_does(page, failure, why):
+def test_a_daemon_that_does_not_answer_is_told_from_one_that_does(page, tmp_path, failure, why):
     with Site(everyday()) as site:
         follow(page, site)
         assert page.run('document.querySelector("#lost").hidden')
@@ -204,7 +211,7 @@ def test_a_daemon_that_does_not_answer_is_told_from_one_that_does(page, failure,
         assert (text(page, '#when'), text(page, 'title')) == ('no answer', 'no answer: preforkd')
         assert len(letters(page)) == 24  # what was known stays
         if failure == 503:
-            page.screenshot(SHOTS / 'no-answer.png')
+            keep_shot(page, 'no-answer', tmp_path)
         site.fails = None
         site.over.set()
         wait_live(page)
@@ -244,7 +251,7 @@ def test_it_does_not_ask_while_nobody_looks_or_it_is_paused(page):
         assert text(page, '#when').startswith('live, ') and page.complaints == []
 
 
-def test_a_worker_is_found_with_the_keyboard_and_the_mouse(page):
+def test_a_worker_is_found_with_the_keyboard_and_the_mouse(page, tmp_path):
     with Site(everyday()) as site:
         follow(page, site)
         for _ in range(9):
@@ -269,7 +276,7 @@ def test_a_worker_is_found_with_the_keyboard_and_the_mouse(page):
                         'document.querySelectorAll(".grid li")[2].getBoundingClientRect())')
         page.call('Input.dispatchMouseEvent', type='mouseMoved', x=x, y=y)
         eventually(lambda: text(page, '.which').startswith('worker 4002: '), every=0.05)
-        page.screenshot(SHOTS / 'pointed-at.png')
+        keep_shot(page, 'pointed-at', tmp_path)
         page.press('Tab')
         assert page.run('document.activeElement.matches("summary")')
         assert page.complaints == []
@@ -327,7 +334,7 @@ def test_it_fits_any_window(page, size, records):
     ('phone', everyday, PHONE, False), ('phone-dark', everyday, PHONE, True),
     ('thousand', crowd, DESKTOP, False), ('thousand-phone', crowd, PHONE, False),
     ('markup', odd, DESKTOP, False)])
-def test_what_it_looks_like(page, name, records, size, dark):
+def test_what_it_looks_like(page, tmp_path, name, records, size, dark):
     begun = time.monotonic()
 
     def now():
@@ -337,8 +344,7 @@ def test_what_it_looks_like(page, name, records, size, dark):
         follow(page, site)
         if records is everyday:
             eventually(lambda: float(text(page, '[data-f="rate"]')) > 0, every=0.05)
-        page.screenshot(SHOTS / f'{name}.png')
-        assert (SHOTS / f'{name}.png').stat().st_size > 20000 and page.complaints == []
+        assert keep_shot(page, name, tmp_path).stat().st_size > 20000 and page.complaints == []
 
 
 def test_a_thousand_workers_are_shown_quickly(page):
