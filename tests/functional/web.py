@@ -204,15 +204,14 @@ class Client:
 
     def chunks(self):
         """A chunked body without extensions and trailers, RFC 9112 7.1."""
-        body = b''
+        pieces = []
         while True:
             line = self.take_line()
             check(re.fullmatch(rb'[0-9A-Fa-f]{1,15}', line), f'not a chunk size: {line!r}')
-            size = int(line, 16)
-            body += self.take(size)
+            pieces.append(self.take(int(line, 16)))
             check(self.take(2) == b'\r\n', 'no end of a chunk')
-            if size == 0:
-                return body
+            if not pieces[-1]:
+                return b''.join(pieces)
 
     def body(self, response, method):
         """RFC 9112 6.3, for a client."""
