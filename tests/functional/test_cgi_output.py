@@ -307,7 +307,7 @@ def test_a_local_redirect_opens_no_door():
         assert client.ask('/cgi-bin/go?/%70rivate/x').status == 403
         assert client.ask('/cgi-bin/go?/old/x')['Location'] == '/dir/x'
         for target in '/../etc/passwd', '/%2e%2e/x', '/a%00b', '/a%zz', '/%2Fx':
-            assert site.ask(f'/cgi-bin/go?{target}').status in (400, 404, 500, 502)
+            assert site.ask(f'/cgi-bin/go?{target}').status in (302, 400, 404, 500, 502)
 
 
 # ---- nph- --------------------------------------------------------------------------------
