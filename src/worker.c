@@ -31,6 +31,7 @@ static struct {
 	struct service_setup setup;
 	int give_fd, places_fd; /* -1: the service does not want it */
 	volatile sig_atomic_t serving, leaving;
+	int64_t began_us; /* the request */
 } self;
 
 static void
@@ -290,8 +291,15 @@ look_at_itself(void)
 static void
 next_request(void)
 {
+	self.began_us = figures_now_us();
 	ring_master(scoreboard_request(self.worker->scoreboard, self.worker->slot));
 	look_at_itself();
+}
+
+static void
+request_done(void)
+{
+	figures_count_duration(self.worker->figures, figures_now_us() - self.began_us);
 }
 
 static void
@@ -311,6 +319,7 @@ start_service(void)
 		.leaving = &self.leaving,
 		.status_socket = self.worker->status_socket,
 		.next_request = next_request,
+		.request_done = request_done,
 	};
 	if (self.service->start && self.service->start(&self.setup, &err) < 0)
 		cannot_start("service", err);
@@ -347,7 +356,9 @@ static void
 serve(int fd, const struct sockaddr *peer, socklen_t len)
 {
 	struct scoreboard *sb = self.worker->scoreboard;
-	struct conn conn = { .fd = fd, .peer = peer, .peer_len = len };
+	struct conn conn = {
+		.fd = fd, .peer = peer, .peer_len = len, .figures = self.worker->figures
+	};
 
 	if (worker_check_shed(self.worker, fd)) {
 		refuse(fd);
@@ -357,7 +368,13 @@ serve(int fd, const struct sockaddr *peer, socklen_t len)
 	ring_master(
 	    scoreboard_begin(sb, self.worker->slot, peer, len, !self.service->keeps_connections));
 	self.serving = 1;
-	self.service->serve(&conn);
+	if (self.service->keeps_connections) {
+		self.service->serve(&conn);
+	} else {
+		self.began_us = figures_now_us();
+		self.service->serve(&conn);
+		request_done();
+	}
 	self.serving = 0;
 	close(fd);
 	ring_master(scoreboard_change(sb, self.worker->slot, ACTIVITY_IDLE));
