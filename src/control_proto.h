@@ -22,7 +22,7 @@
 
 #define CONTROL_LINE_BYTES 1024 /* of a request, with its end of line */
 #define CONTROL_WORDS      8
-#define CONTROL_FIELDS     32 /* of a record */
+#define CONTROL_FIELDS     64 /* of a record */
 
 struct control_request {
 	char text[CONTROL_LINE_BYTES]; /* as received: the words, each terminated */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define DAEMON(member) offsetof(struct status_doc, member)
+#define EVENT(member)  offsetof(struct status_event, member)
 #define POOL(member)   offsetof(struct status_pool, member)
 #define WORKER(member) offsetof(struct status_worker, member)
 
@@ -22,6 +23,13 @@ static const struct status_field reload_fields[] = {
 	{ "reload_state", "state", STATUS_TEXT, DAEMON(reload_state) },
 	{ "reload_text", "text", STATUS_TEXT, DAEMON(reload_text) },
 	{ "reload_ago_ms", "ago_s", STATUS_MS, DAEMON(reload_ago_ms) },
+};
+
+static const struct status_field event_fields[] = {
+	{ "ago_ms", "ago_s", STATUS_MS, EVENT(ago_ms) },
+	{ "pool", "pool", STATUS_TEXT, EVENT(pool) },
+	{ "kind", "kind", STATUS_TEXT, EVENT(kind) },
+	{ "text", "text", STATUS_TEXT, EVENT(text) },
 };
 
 static const struct status_field pool_fields[] = {
@@ -47,6 +55,28 @@ static const struct status_field pool_fields[] = {
 	{ "saturated_ms", "saturated_ms", STATUS_NUMBER, POOL(saturated_ms) },
 	{ "extra", "extra", STATUS_NUMBER, POOL(extra) },
 	{ "min_ready", "min_ready", STATUS_NUMBER, POOL(min_ready) },
+	{ "requests", "requests", STATUS_NUMBER, POOL(requests) },
+	{ "bytes_in", "bytes_in", STATUS_NUMBER, POOL(bytes_in) },
+	{ "bytes_out", "bytes_out", STATUS_NUMBER, POOL(bytes_out) },
+	{ "given_way", "given_way", STATUS_NUMBER, POOL(given_way) },
+	{ "refused_access", "refused_access", STATUS_NUMBER, POOL(refused_access) },
+	{ "refused_source", "refused_source", STATUS_NUMBER, POOL(refused_source) },
+	{ "refused_rate", "refused_rate", STATUS_NUMBER, POOL(refused_rate) },
+	{ "refused_load", "refused_load", STATUS_NUMBER, POOL(refused_load) },
+	{ "refused_time", "refused_time", STATUS_NUMBER, POOL(refused_time) },
+	{ "refused_proxy", "refused_proxy", STATUS_NUMBER, POOL(refused_proxy) },
+	{ "timed_out", "timed_out", STATUS_NUMBER, POOL(timed_out) },
+	{ "died_exit", "died_exit", STATUS_NUMBER, POOL(died_exit) },
+	{ "died_signal", "died_signal", STATUS_NUMBER, POOL(died_signal) },
+	{ "died_oom", "died_oom", STATUS_NUMBER, POOL(died_oom) },
+	{ "died_boot", "died_boot", STATUS_NUMBER, POOL(died_boot) },
+	{ "p50_us", "p50_s", STATUS_US, POOL(p50_us) },
+	{ "p90_us", "p90_s", STATUS_US, POOL(p90_us) },
+	{ "p99_us", "p99_s", STATUS_US, POOL(p99_us) },
+	{ "max_us", "max_s", STATUS_US, POOL(max_us) },
+	{ "durations", "durations", STATUS_TEXT, POOL(durations) },
+	{ "duration_sum_us", "duration_sum_s", STATUS_US, POOL(duration_sum_us) },
+	{ "history", "history", STATUS_TEXT, POOL(history) },
 };
 
 static const struct status_field worker_fields[] = {
@@ -60,10 +90,13 @@ static const struct status_field worker_fields[] = {
 	{ "client", "client", STATUS_TEXT, WORKER(client) },
 	{ "request", "request", STATUS_TEXT, WORKER(request) },
 	{ "program", "program", STATUS_NUMBER, WORKER(program) },
+	{ "bytes_in", "bytes_in", STATUS_NUMBER, WORKER(bytes_in) },
+	{ "bytes_out", "bytes_out", STATUS_NUMBER, WORKER(bytes_out) },
 };
 
 const struct status_fields status_daemon_fields = { daemon_fields, ARRAY_LEN(daemon_fields) };
 const struct status_fields status_reload_fields = { reload_fields, ARRAY_LEN(reload_fields) };
+const struct status_fields status_event_fields = { event_fields, ARRAY_LEN(event_fields) };
 const struct status_fields status_pool_fields = { pool_fields, ARRAY_LEN(pool_fields) };
 const struct status_fields status_worker_fields = { worker_fields, ARRAY_LEN(worker_fields) };
 
@@ -88,6 +121,17 @@ set_text(void *base, const struct status_field *field, const char *text)
 	*at = util_strdup(text);
 }
 
+/* No further than a reader of JSON, or a sum, can count exactly. */
+static int64_t
+number_of(const struct control_record *record, const struct status_field *field)
+{
+	const int64_t far = INT64_C(1) << 53;
+	int64_t n = control_record_get_number(record, field->key,
+					      field->kind == STATUS_UNKNOWN_IS_MINUS_1 ? -1 : 0);
+
+	return util_min(util_max(n, -far), far);
+}
+
 /* A NULL record sets what a missing key stands for. */
 static void
 fill(void *base, const struct status_fields *fields, const struct control_record *record)
@@ -103,8 +147,7 @@ fill(void *base, const struct status_fields *fields, const struct control_record
 		if (f->kind == STATUS_TEXT)
 			set_text(base, f, text ? text : "");
 		else
-			*(int64_t *)((char *)base + f->offset) = control_record_get_number(
-			    record, f->key, f->kind == STATUS_UNKNOWN_IS_MINUS_1 ? -1 : 0);
+			*(int64_t *)((char *)base + f->offset) = number_of(record, f);
 	}
 }
 
@@ -124,6 +167,16 @@ grow(void *array, size_t n, size_t size)
 		array = util_realloc(array, n ? 2 * n : 1, size);
 	memset((char *)array + n * size, 0, size);
 	return array;
+}
+
+static int
+add_event(struct status_doc *doc, const struct control_record *record, char **err)
+{
+	if (doc->n_events == STATUS_EVENTS)
+		return util_fail(err, "the answer has more than %d events", STATUS_EVENTS);
+	doc->events = grow(doc->events, doc->n_events, sizeof(*doc->events));
+	fill(&doc->events[doc->n_events++], &status_event_fields, record);
+	return 0;
 }
 
 static int
@@ -159,6 +212,8 @@ status_doc_add(struct status_doc *doc, const struct control_record *record, char
 		return add_pool(doc, record, err);
 	if (strcmp(record->kind, "worker") == 0)
 		return add_worker(doc, record, err);
+	if (strcmp(record->kind, "event") == 0)
+		return add_event(doc, record, err);
 	if (strcmp(record->kind, "daemon") == 0) {
 		fill(doc, &status_daemon_fields, record);
 		fill(doc, &status_reload_fields, record);
@@ -194,6 +249,9 @@ status_doc_free(struct status_doc *doc)
 		empty(pool, &status_pool_fields);
 	}
 	free(doc->pools);
+	for (size_t i = 0; i < doc->n_events; i++)
+		empty(&doc->events[i], &status_event_fields);
+	free(doc->events);
 	empty(doc, &status_daemon_fields);
 	empty(doc, &status_reload_fields);
 	free(doc);

@@ -13,10 +13,11 @@
 
 #define STATUS_POOLS   65536
 #define STATUS_WORKERS 262144
+#define STATUS_EVENTS  1024
 
 struct status_worker {
 	char *state, *client, *request;
-	int64_t pid, slot, generation, requests, age_ms, since_ms, program;
+	int64_t pid, slot, generation, requests, age_ms, since_ms, program, bytes_in, bytes_out;
 };
 
 struct status_pool {
@@ -24,22 +25,41 @@ struct status_pool {
 	int64_t idle, busy, starting, draining, total, max_workers;
 	int64_t accepted, queue_length, queue_limit, crashes, respawns, generation, shed;
 	int64_t next_try_ms, saturated_ms, extra, min_ready;
+	int64_t requests, bytes_in, bytes_out, given_way, timed_out;
+	int64_t refused_access, refused_source, refused_rate, refused_load, refused_time,
+	    refused_proxy;
+	int64_t died_exit, died_signal, died_oom, died_boot;
+	int64_t p50_us, p90_us, p99_us, max_us, duration_sum_us;
+	char *durations, *history; /* see status_figures.h */
 	struct status_worker *workers;
 	size_t n;
+};
+
+/* A death, a refused reload, a back-off, ...: the last few of them. */
+struct status_event {
+	int64_t ago_ms;
+	char *pool, *kind, *text;
 };
 
 struct status_doc {
 	char *version, *config_file, *state, *reload_state, *reload_text;
 	int64_t pid, uptime_ms, generation, workers, max_workers, reload_ago_ms;
+	struct status_event *events;
 	struct status_pool *pools;
-	size_t n, n_workers;
+	size_t n, n_workers, n_events;
 };
 
-enum status_kind { STATUS_TEXT, STATUS_NUMBER, STATUS_UNKNOWN_IS_MINUS_1, STATUS_MS };
+enum status_kind {
+	STATUS_TEXT,
+	STATUS_NUMBER,
+	STATUS_UNKNOWN_IS_MINUS_1,
+	STATUS_MS,
+	STATUS_US,
+};
 
 struct status_field {
 	const char *key;  /* of the record */
-	const char *json; /* of the document, there in seconds if it is STATUS_MS */
+	const char *json; /* of the document, there in seconds if it is STATUS_MS or _US */
 	enum status_kind kind;
 	size_t offset;
 };
@@ -49,8 +69,8 @@ struct status_fields {
 	size_t n;
 };
 
-extern const struct status_fields status_daemon_fields, status_reload_fields, status_pool_fields,
-    status_worker_fields;
+extern const struct status_fields status_daemon_fields, status_reload_fields, status_event_fields,
+    status_pool_fields, status_worker_fields;
 
 const char *status_field_text(const void *base, const struct status_field *field);
 int64_t status_field_number(const void *base, const struct status_field *field);

@@ -24,14 +24,16 @@ print_text(const char *text, FILE *out)
 	free(clean);
 }
 
-/* Milliseconds, not negative, as seconds with as many digits as are needed. */
+/* Parts of seconds, not negative, as seconds with as many digits as are needed. */
 static void
-print_seconds(int64_t ms, FILE *out)
+print_seconds(int64_t parts, enum status_kind kind, FILE *out)
 {
-	int digits = ms % 100 == 0 ? 1 : ms % 10 == 0 ? 2 : 3;
-	int fraction = (int)(ms % 1000) / (digits == 1 ? 100 : digits == 2 ? 10 : 1);
+	int64_t second = kind == STATUS_MS ? 1000 : 1000000, fraction = parts % second;
+	int digits = kind == STATUS_MS ? 3 : 6;
 
-	fprintf(out, "%" PRId64 ".%0*d", ms / 1000, digits, fraction);
+	for (; digits > 1 && fraction % 10 == 0; digits--)
+		fraction /= 10;
+	fprintf(out, "%" PRId64 ".%0*" PRId64, parts / second, digits, fraction);
 }
 
 static void
@@ -44,8 +46,8 @@ print_value(const void *base, const struct status_field *field, FILE *out)
 		return;
 	}
 	number = status_field_number(base, field);
-	if (field->kind == STATUS_MS)
-		print_seconds(util_max(number, 0), out);
+	if (field->kind == STATUS_MS || field->kind == STATUS_US)
+		print_seconds(util_max(number, 0), field->kind, out);
 	else
 		fprintf(out, "%" PRId64, number);
 }
@@ -98,13 +100,26 @@ print_reload(const struct status_doc *doc, FILE *out)
 	fputs("\n  }", out);
 }
 
+static void
+print_event(const struct status_event *event, FILE *out)
+{
+	fputs("    {\n", out);
+	print_fields(event, &status_event_fields, "      ", out);
+	fputs("\n    }", out);
+}
+
 int
 status_json_print(const struct status_doc *doc, FILE *out)
 {
 	fputs("{\n", out);
 	print_fields(doc, &status_daemon_fields, "  ", out);
 	print_reload(doc, out);
-	fputs(",\n  \"pools\": [", out);
+	fputs(",\n  \"events\": [", out);
+	for (size_t i = 0; i < doc->n_events; i++) {
+		fputs(i > 0 ? ",\n" : "\n", out);
+		print_event(&doc->events[i], out);
+	}
+	fprintf(out, "%s],\n  \"pools\": [", doc->n_events > 0 ? "\n  " : "");
 	for (size_t i = 0; i < doc->n; i++) {
 		fputs(i > 0 ? ",\n" : "\n", out);
 		print_pool(&doc->pools[i], out);

@@ -28,13 +28,16 @@ CANNOT_START = 'rlimit_nofile = 2147483647'
 AT_ONCE = 5  # seconds: what is done at once, on a busy machine
 
 DAEMON_KEYS = ['version', 'pid', 'uptime_s', 'generation', 'config_file', 'state', 'workers',
-               'max_workers', 'last_reload', 'pools']
+               'max_workers', 'last_reload', 'events', 'pools']
 POOL_KEYS = ['name', 'service', 'listen', 'state', 'idle', 'busy', 'starting', 'draining', 'total',
              'max_workers', 'accepted', 'queue_length', 'queue_limit', 'crashes', 'respawns',
              'generation', 'shed', 'next_try_ms', 'last_failure', 'saturated_ms', 'extra',
-             'workers']
+             'min_ready', 'requests', 'bytes_in', 'bytes_out', 'given_way', 'refused_access',
+             'refused_source', 'refused_rate', 'refused_load', 'refused_time', 'refused_proxy',
+             'timed_out', 'died_exit', 'died_signal', 'died_oom', 'died_boot', 'p50_s', 'p90_s',
+             'p99_s', 'max_s', 'durations', 'duration_sum_s', 'history', 'workers']
 WORKER_KEYS = ['pid', 'slot', 'generation', 'state', 'requests', 'age_s', 'state_since_ms',
-               'client', 'request', 'program']
+               'client', 'request', 'program', 'bytes_in', 'bytes_out']
 
 
 def some(values, *keys):
@@ -1034,9 +1037,10 @@ def can_trace():
 
 
 def silence(daemon):
-    """Whether two seconds go by without a system call; timers of before may still run out."""
+    """Whether two seconds go by without a system call; timers of before may still run out:
+    the history is sampled for ten seconds."""
     calls = []
-    for _ in range(2):
+    for _ in range(7):
         with Strace(daemon, 'calls') as trace, pytest.raises(subprocess.TimeoutExpired):
             trace.process.wait(2)
         calls.append(trace.calls)

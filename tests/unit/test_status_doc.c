@@ -17,7 +17,8 @@ static const char pool_line[] =
     "pool\tname=www\tservice=exec\tlisten=*:80\tstate=running\tidle=1\tbusy=2\tstarting=3\t"
     "draining=4\ttotal=10\tmax_workers=150\taccepted=48213\tqueue_length=0\tqueue_limit=511\t"
     "crashes=5\trespawns=6\tgeneration=7\tshed=0\tnext_try_ms=0\tlast_failure=\t"
-    "saturated_ms=0\textra=0";
+    "saturated_ms=0\textra=0\trequests=48999\tp50_us=128\tp90_us=500000\tp99_us=3000000";
+static const char event_line[] = "event\tago_ms=3200\tpool=www\tkind=death\ttext=worker 7 is gone";
 static const char worker_line[] =
     "worker\tpool=www\tpid=900\tslot=3\tgeneration=7\tstate=busy\trequests=45\tage_ms=7262500\t"
     "since_ms=1250\tclient=192.0.2.1:4711\trequest=/usr/bin/git\tprogram=901";
@@ -209,7 +210,7 @@ static void
 the_json_document_has_its_order_and_its_units(void **state)
 {
 	struct status_doc *doc =
-	    document((const char *[]){ daemon_line, pool_line, worker_line, NULL });
+	    document((const char *[]){ daemon_line, event_line, pool_line, worker_line, NULL });
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
@@ -222,7 +223,10 @@ the_json_document_has_its_order_and_its_units(void **state)
 		  "  \"generation\": 2,\n  \"config_file\": \"/etc/preforkd/preforkd.conf\",\n"
 		  "  \"state\": \"running\",\n  \"workers\": 12,\n  \"max_workers\": 1000,\n"
 		  "  \"last_reload\": {\n    \"state\": \"none\",\n    \"text\": \"\",\n"
-		  "    \"ago_s\": null\n  },\n  \"pools\": [\n    {\n      \"name\": \"www\",\n"
+		  "    \"ago_s\": null\n  },\n  \"events\": [\n    {\n      \"ago_s\": 3.2,\n"
+		  "      \"pool\": \"www\",\n      \"kind\": \"death\",\n"
+		  "      \"text\": \"worker 7 is gone\"\n    }\n  ],\n"
+		  "  \"pools\": [\n    {\n      \"name\": \"www\",\n"
 		  "      \"service\": \"exec\",\n      \"listen\": \"*:80\",\n"
 		  "      \"state\": \"running\",\n      \"idle\": 1,\n      \"busy\": 2,\n"
 		  "      \"starting\": 3,\n      \"draining\": 4,\n      \"total\": 10,\n"
@@ -230,12 +234,23 @@ the_json_document_has_its_order_and_its_units(void **state)
 		  "      \"queue_length\": 0,\n      \"queue_limit\": 511,\n      \"crashes\": 5,\n"
 		  "      \"respawns\": 6,\n      \"generation\": 7,\n      \"shed\": 0,\n"
 		  "      \"next_try_ms\": 0,\n      \"last_failure\": \"\",\n"
-		  "      \"saturated_ms\": 0,\n      \"extra\": 0,\n      \"workers\": [\n"
+		  "      \"saturated_ms\": 0,\n      \"extra\": 0,\n      \"min_ready\": 0,\n"
+		  "      \"requests\": 48999,\n      \"bytes_in\": 0,\n      \"bytes_out\": 0,\n"
+		  "      \"given_way\": 0,\n      \"refused_access\": 0,\n"
+		  "      \"refused_source\": 0,\n      \"refused_rate\": 0,\n"
+		  "      \"refused_load\": 0,\n      \"refused_time\": 0,\n"
+		  "      \"refused_proxy\": 0,\n      \"timed_out\": 0,\n"
+		  "      \"died_exit\": 0,\n      \"died_signal\": 0,\n      \"died_oom\": 0,\n"
+		  "      \"died_boot\": 0,\n      \"p50_s\": 0.000128,\n      \"p90_s\": 0.5,\n"
+		  "      \"p99_s\": 3.0,\n      \"max_s\": 0.0,\n      \"durations\": \"\",\n"
+		  "      \"duration_sum_s\": 0.0,\n      \"history\": \"\",\n"
+		  "      \"workers\": [\n"
 		  "        {\n          \"pid\": 900,\n          \"slot\": 3,\n"
 		  "          \"generation\": 7,\n          \"state\": \"busy\",\n"
 		  "          \"requests\": 45,\n          \"age_s\": 7262.5,\n"
 		  "          \"state_since_ms\": 1250,\n          \"client\": \"192.0.2.1:4711\",\n"
-		  "          \"request\": \"/usr/bin/git\",\n          \"program\": 901\n"
+		  "          \"request\": \"/usr/bin/git\",\n          \"program\": 901,\n"
+		  "          \"bytes_in\": 0,\n          \"bytes_out\": 0\n"
 		  "        }\n      ]\n    }\n  ]\n}\n");
 	free(text);
 	status_doc_free(doc);
