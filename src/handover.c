@@ -1,6 +1,7 @@
 #include "handover.h"
 
 #include "notify.h"
+#include "totals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,16 +12,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define VARIABLE "PREFORKD_HANDOVER"
-#define DRAINED  "PREFORKD_DRAINED"
+#define VARIABLE        "PREFORKD_HANDOVER"
+#define DRAINED         "PREFORKD_DRAINED"
+#define FILE_OF_FIGURES "PREFORKD_FIGURES"
 
 #define NUMBER_DIGITS 9 /* no number has more */
 
 static struct {
 	int fd; /* to the old master; -1: there is none */
+	int figures_fd;
 	char kinds[HANDOVER_SOCKETS_MAX + 1];
 	char *drained; /* with colons between; or NULL */
-} self = { .fd = -1 };
+} self = { .fd = -1, .figures_fd = -1 };
 
 /* Digits and a colon, which are taken off the text. */
 static int
@@ -52,6 +55,26 @@ handover_parse(const char *text, int *fd, char *kinds)
 	return 0;
 }
 
+int
+handover_parse_figures(const char *text)
+{
+	int64_t format, fd;
+
+	if (take_number(&text, &format) < 0 || take_number(&text, &fd) < 0 || *text != '\0' ||
+	    format != TOTALS_FORMAT || fd <= STDERR_FILENO)
+		return -1;
+	return (int)fd;
+}
+
+static void
+take_figures(const char *text)
+{
+	int fd = text ? handover_parse_figures(text) : -1;
+
+	if (fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
+		self.figures_fd = fd;
+}
+
 void
 handover_init(void)
 {
@@ -60,16 +83,25 @@ handover_init(void)
 	if (text && handover_parse(text, &self.fd, self.kinds) == 0 &&
 	    fcntl(self.fd, F_SETFD, FD_CLOEXEC) < 0)
 		self.fd = -1;
-	if (self.fd >= 0)
+	if (self.fd >= 0) {
 		self.drained = util_strdup(getenv(DRAINED));
+		take_figures(getenv(FILE_OF_FIGURES));
+	}
 	unsetenv(VARIABLE);
 	unsetenv(DRAINED);
+	unsetenv(FILE_OF_FIGURES);
 }
 
 int
 handover_fd(void)
 {
 	return self.fd;
+}
+
+int
+handover_figures_fd(void)
+{
+	return self.figures_fd;
 }
 
 enum handover_kind

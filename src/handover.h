@@ -14,7 +14,12 @@
  *	ready TAKEN	it serves; TAKEN has 1 or 0 for each socket
  *	failed TEXT	it gives up
  *
- * PREFORKD_DRAINED has the names of pools that are drained, with colons between.
+ * PREFORKD_DRAINED has the names of pools that are drained, with colons between;
+ *
+ *	PREFORKD_FIGURES=1:FD:
+ *
+ * the format of the file with the figures of all pools, and its descriptor: see totals.h.
+ * Who does not know them goes without.
  *
  * After "ready" the old one lets go of pid file and control socket, writes "yours", and
  * drains.  A version that knows more says more only if the number is a higher one.
@@ -43,12 +48,16 @@ enum handover_kind {
  */
 int handover_parse(const char *text, int *fd, char *kinds);
 
+/* The same for the file of figures; -1: it is none, or of another format. */
+int handover_parse_figures(const char *text);
+
 /*
  * The new one's side.  handover_init() takes the variables out of the environment; the
  * descriptor must not be closed then.  -1: nobody hands over.
  */
 void handover_init(void);
 int handover_fd(void);
+int handover_figures_fd(void); /* whose file it is then, also after the end */
 enum handover_kind handover_kind(int fd);
 bool handover_is_drained(const char *pool);
 

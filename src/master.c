@@ -26,10 +26,11 @@ struct master master = { .control_fds = { -1, -1 }, .pid_fd = -1, .gate = -1, .l
 static void
 log_served(const struct pool *pool)
 {
-	log_notice("pool %s: stopped after %" PRIu64 " connection%s; %" PRIu64
-		   " worker%s died unasked",
-		   pool->name, pool->accepted, util_plural(pool->accepted), pool->crashes,
-		   util_plural(pool->crashes));
+	uint64_t accepted = pool->figures.gone.n[FIGURE_ACCEPTED];
+
+	log_notice(
+	    "pool %s: stopped after %" PRIu64 " connection%s; %" PRIu64 " worker%s died unasked",
+	    pool->name, accepted, util_plural(accepted), pool->crashes, util_plural(pool->crashes));
 }
 
 /* Pools that were dropped, or that the whole stop waits for. */
@@ -415,6 +416,7 @@ master_run(const struct master_options *options)
 
 	master.options = *options;
 	master.started_ms = util_now_ms();
+	totals_inherit(handover_figures_fd());
 	signal(SIGPIPE, SIG_IGN);
 	if (options->log_level >= 0)
 		log_set(options->log_level, false);

@@ -65,6 +65,7 @@ begin_status(struct master_command *c, FILE *out)
 	if (c->request.n > 1 && !(only = command_pool(c)))
 		return;
 	write_daemon(out);
+	status_events(out, only, now);
 	for (size_t i = 0; i < master.npools; i++)
 		if (!only || master.pools[i] == only)
 			status_pool(out, master.pools[i], now);

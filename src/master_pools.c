@@ -5,6 +5,7 @@
 
 #include "child.h"
 #include "netdiag.h"
+#include "pool_figures.h"
 #include "session.h"
 #include "worker.h"
 
@@ -16,8 +17,10 @@ static void
 forget_other_pools(const struct pool *own)
 {
 	for (size_t i = 0; i < master.npools; i++)
-		if (master.pools[i] != own)
+		if (master.pools[i] != own) {
 			scoreboard_free(master.pools[i]->scoreboard, CONF_MAX_WORKERS);
+			pool_figures_forget(master.pools[i]);
+		}
 }
 
 static pid_t
@@ -29,6 +32,7 @@ spawn(struct pool *pool, struct generation *gen, size_t slot)
 		.title = pool->title,
 		.pool_id = pool->id,
 		.scoreboard = pool->scoreboard,
+		.figures = pool_figures_slot(pool, slot),
 		.slot = slot,
 		.give_fd = pool->give_fd,
 		.places_fd = pool->places_fd,
@@ -81,22 +85,43 @@ room(void)
 }
 
 static void
+start_timer(struct event *timer, int64_t when)
+{
+	int64_t left = util_max(when - util_now_ms(), 0);
+	struct timeval tv;
+
+	tv.tv_sec = (time_t)(left / 1000);
+	tv.tv_usec = (suseconds_t)(left % 1000 * 1000 + 999); /* not a moment too early */
+	evtimer_add(timer, &tv);
+}
+
+static void
 wake_at(struct pool *pool, int64_t when)
 {
 	struct master_pool *mp = pool->owner;
-	int64_t left = when - util_now_ms();
-	struct timeval tv;
 
-	if (when == 0) {
-		if (evtimer_pending(mp->timer, NULL))
-			evtimer_del(mp->timer);
-		return;
-	}
-	if (left < 0)
-		left = 0;
-	tv.tv_sec = (time_t)(left / 1000);
-	tv.tv_usec = (suseconds_t)(left % 1000 * 1000 + 999); /* not a moment too early */
-	evtimer_add(mp->timer, &tv);
+	if (when != 0)
+		start_timer(mp->timer, when);
+	else if (evtimer_pending(mp->timer, NULL))
+		evtimer_del(mp->timer);
+}
+
+static void
+sample_at(struct pool *pool, int64_t when)
+{
+	struct master_pool *mp = pool->owner;
+
+	start_timer(mp->sampler, when);
+}
+
+static void
+on_sample(evutil_socket_t fd, short what, void *arg)
+{
+	struct master_pool *mp = arg;
+
+	(void)fd;
+	(void)what;
+	pool_sample(mp->pool, util_now_ms());
 }
 
 static void
@@ -161,6 +186,7 @@ const struct pool_ops master_pool_ops = {
 	.handshakes = handshakes,
 	.room = room,
 	.wake_at = wake_at,
+	.sample_at = sample_at,
 	.give_way = give_way,
 	.watch = watch,
 	.left_behind = left_behind,
@@ -177,6 +203,7 @@ master_pool_add(const char *name)
 	mp = util_calloc(1, sizeof(*mp));
 	mp->pool = pool;
 	mp->timer = evtimer_new(master.base, on_look, mp);
+	mp->sampler = evtimer_new(master.base, on_sample, mp);
 	pool->owner = mp;
 	master.pools = util_realloc(master.pools, master.npools + 1, sizeof(*master.pools));
 	master.pools[master.npools++] = pool;
@@ -196,6 +223,7 @@ master_pool_free(struct pool *pool)
 	if (mp->watch)
 		event_free(mp->watch);
 	event_free(mp->timer);
+	event_free(mp->sampler);
 	free(mp);
 	pool_free(pool);
 }

@@ -14,7 +14,7 @@
 /* What the master keeps of each pool beside the pool itself. */
 struct master_pool {
 	struct pool *pool;
-	struct event *timer, *watch; /* watch: of the listen socket in watched_fd */
+	struct event *timer, *sampler, *watch; /* watch: of the listen socket in watched_fd */
 	int watched_fd;
 	bool watching;
 };

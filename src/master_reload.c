@@ -4,6 +4,7 @@
  */
 #include "master_private.h"
 
+#include "events.h"
 #include "handover.h"
 #include "notify.h"
 
@@ -86,6 +87,7 @@ refuse(const char *why)
 	} else {
 		log_error("%s refused, nothing was changed: %s", kinds[master.kind], why);
 		notify_send("READY=1\nSTATUS=The %s was refused: %.300s", kinds[master.kind], why);
+		events_add(NULL, EVENT_RELOAD, "%s refused: %s", kinds[master.kind], why);
 		master_set_outcome(false, util_strdup(why));
 	}
 }
@@ -390,6 +392,7 @@ commit(void)
 				 : util_format("%s done: %s", kinds[master.kind], outcome);
 
 		log_notice("%s", text);
+		events_add(NULL, EVENT_RELOAD, "%s", text);
 		master_set_outcome(true, text);
 	}
 	free(outcome);

@@ -6,6 +6,7 @@
 #include "master_private.h"
 
 #include "child.h"
+#include "events.h"
 #include "handover.h"
 #include "notify.h"
 
@@ -67,6 +68,7 @@ abandon(const char *why)
 		kill(pid, SIGKILL); /* its workers wait for a start that never comes, and go */
 	log_error("upgrade abandoned, nothing was changed: %s", why);
 	notify_send("READY=1\nSTATUS=The upgrade was abandoned: %.300s", why);
+	events_add(NULL, EVENT_RELOAD, "upgrade abandoned: %s", why);
 	master_set_outcome(false, util_strdup(why));
 }
 
@@ -322,24 +324,29 @@ pass_on_drained(char ***environment)
 static pid_t
 start_program(int channel)
 {
-	static int fds[HANDOVER_SOCKETS_MAX + 1];
+	static int fds[HANDOVER_SOCKETS_MAX + 2];
 	char kinds[HANDOVER_SOCKETS_MAX + 1], *names = collect_sockets(fds, kinds);
 	char **environment = util_list_copy(environ), *pid_text;
-	size_t at;
+	size_t n = self.n, at;
 	pid_t pid;
 
-	fds[self.n] = channel;
+	fds[n++] = channel;
 	notify_pass_on(&environment);
 	add_variable(&environment, util_format("PREFORKD_HANDOVER=%d:%d:%s", HANDOVER_FORMAT,
 					       NOTIFY_SOCKETS_START + (int)self.n, kinds));
 	add_variable(&environment, util_format("LISTEN_FDS=%zu", self.n));
 	pass_on_drained(&environment);
+	if (totals_fd() >= 0) {
+		add_variable(&environment, util_format("PREFORKD_FIGURES=%d:%d:", TOTALS_FORMAT,
+						       NOTIFY_SOCKETS_START + (int)n));
+		fds[n++] = totals_fd();
+	}
 	add_variable(&environment, util_format("LISTEN_FDNAMES=%s", names));
 	at = util_list_len(environment);
 	add_variable(&environment, util_format("LISTEN_PID=%*s", PID_BYTES, ""));
 	pid_text = environment[at] + strlen("LISTEN_PID=");
-	pid = child_start(master.options.program, master.options.arguments, environment, fds,
-			  self.n + 1, pid_text);
+	pid = child_start(master.options.program, master.options.arguments, environment, fds, n,
+			  pid_text);
 	util_list_free(environment);
 	free(names);
 	return pid;

@@ -1,5 +1,7 @@
 #include "pool.h"
 
+#include "pool_figures.h"
+#include "pool_history.h"
 #include "pool_limits.h"
 #include "pool_old.h"
 #include "pool_size.h"
@@ -28,7 +30,8 @@ pool_new(const char *name, const struct pool_ops *ops)
 	pool->scoreboard = scoreboard_new(CONF_MAX_WORKERS);
 	pool->give_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
 	pool->places_fd = memfd_create("places", MFD_CLOEXEC);
-	if (!pool->scoreboard || pool->give_fd < 0 || pool->places_fd < 0) {
+	if (!pool->scoreboard || pool->give_fd < 0 || pool->places_fd < 0 ||
+	    pool_figures_init(pool) < 0) {
 		log_error("pool %s: cannot make its scoreboard: %s", name, strerror(errno));
 		scoreboard_free(pool->scoreboard, CONF_MAX_WORKERS);
 		free(pool->title);
@@ -36,6 +39,7 @@ pool_new(const char *name, const struct pool_ops *ops)
 		free(pool);
 		return NULL;
 	}
+	pool_history_init(pool, util_now_ms());
 	return pool;
 }
 
@@ -58,6 +62,7 @@ pool_free(struct pool *pool)
 	generation_free(pool->current);
 	generation_free(pool->trial);
 	free_generations(pool->old);
+	pool_figures_end(pool);
 	scoreboard_free(pool->scoreboard, CONF_MAX_WORKERS);
 	conf_pool_free(pool->parked);
 	free(pool->last_failure);
@@ -146,6 +151,9 @@ pool_look(struct pool *pool, int64_t now)
 	if (pool->trial)
 		try_more(pool, now);
 	pool_limits_look(pool, now, &look_at);
+	pool_history_look(pool, now);
+	if (pool->stopping)
+		pool_figures_publish(pool, NULL); /* another one may tell of it */
 	pool_old_sweep(pool, now, &look_at);
 	if (pool->parked && !pool->drained && !pool->old) {
 		pool->drained = true;
@@ -153,6 +161,12 @@ pool_look(struct pool *pool, int64_t now)
 	}
 	pool_slots_earliest(&look_at, pool_slots_next(pool, now));
 	pool->ops->wake_at(pool, look_at);
+}
+
+void
+pool_sample(struct pool *pool, int64_t now)
+{
+	pool_history_sample(pool, now);
 }
 
 unsigned

@@ -11,8 +11,10 @@
 #define PREFORKD_POOL_H
 
 #include "generation.h"
+#include "history.h"
 #include "policy.h"
 #include "saturation.h"
+#include "totals.h"
 
 #include <sys/types.h>
 
@@ -51,11 +53,30 @@ struct pool_ops {
 	int (*queue)(const struct listener *listener);      /* its length, or -1 */
 	int (*handshakes)(const struct listener *listener); /* connections about to enter it */
 	int (*room)(void); /* workers that the limit over all pools still allows */
-	void (*wake_at)(struct pool *pool, int64_t when); /* util_now_ms(); 0: never */
-	void (*give_way)(struct pool *pool, int n);       /* so many kept connections, no more */
+	void (*wake_at)(struct pool *pool, int64_t when);   /* util_now_ms(); 0: never */
+	void (*sample_at)(struct pool *pool, int64_t when); /* once, for pool_sample() */
+	void (*give_way)(struct pool *pool, int n);         /* so many kept connections, no more */
 	void (*watch)(struct pool *pool, bool on); /* once: tell when its socket is readable */
 	/* A worker died while a program ran in that session: see session.h. */
 	void (*left_behind)(pid_t session);
+};
+
+/* See pool_figures.h. */
+struct pool_figures {
+	struct figures_slot **chunks; /* of the workers */
+	size_t nchunks;
+	struct figures gone;      /* of workers that are gone, and what the master counts */
+	struct figures published; /* what is in the totals of it all */
+	struct totals *totals;
+};
+
+/* See pool_history.h. */
+struct pool_history {
+	struct history past;
+	/* Since the last sample. */
+	uint64_t requests;
+	int64_t us;
+	int longest_queue;
 };
 
 struct pool {
@@ -88,8 +109,9 @@ struct pool {
 
 	int64_t limits_at; /* when the next time limit of a request ends; 0: nobody is busy */
 	struct saturation saturation;
+	struct pool_figures figures;
+	struct pool_history history;
 
-	uint64_t accepted;          /* by workers that are gone */
 	uint64_t crashes, respawns; /* deaths that nobody asked for; workers made for those */
 	unsigned owed;              /* of respawns */
 	char *last_failure;         /* how the last of them died, or why fork(2) failed */
@@ -100,6 +122,7 @@ struct pool *pool_new(const char *name, const struct pool_ops *ops);
 void pool_free(struct pool *pool); /* when pool_is_gone() */
 
 void pool_look(struct pool *pool, int64_t now);
+void pool_sample(struct pool *pool, int64_t now);
 
 /* A child was reaped; false if it is none of this pool. */
 bool pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now);

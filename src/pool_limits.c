@@ -1,6 +1,8 @@
 #include "pool_limits.h"
 
 #include "address.h"
+#include "events.h"
+#include "pool_figures.h"
 #include "pool_slots.h"
 #include "procinfo.h"
 #include "worker.h"
@@ -82,10 +84,14 @@ expire(struct pool *pool, size_t i, const struct scoreboard_view *view, int64_t 
 {
 	struct slot *slot = &pool->slots[i];
 
+	pool_figures_one_more(pool, FIGURE_TIMED_OUT);
 	atomic_store(&pool->scoreboard->slots[i].expired, (uint32_t)view->requests);
 	pool->ops->signal(slot->pid, WORKER_SIGNAL_EXPIRE);
 	slot->expired = view->requests;
 	slot->expired_at = now;
+	events_add(pool->name, EVENT_TIMEOUT,
+		   "worker %d: request %" PRIu64 "%s%s is ended by request_timeout", (int)slot->pid,
+		   view->requests, view->text[0] ? " " : "", view->text);
 }
 
 static void
@@ -152,23 +158,23 @@ pool_limits_look(struct pool *pool, int64_t now, int64_t *look_at)
 	int64_t next = 0;
 
 	if (!has_limits(pool)) {
-		atomic_store(alarm, 0);
+		atomic_fetch_and(alarm, ~(unsigned)ALARM_LIMITS);
 		pool->limits_at = 0;
 		return;
 	}
-	if (pool->limits_at == 0 && atomic_load(alarm) != 0)
+	if (pool->limits_at == 0 && atomic_load(alarm) & ALARM_LIMITS)
 		return; /* nobody has been busy since */
 	if (pool->limits_at > now) {
 		pool_slots_earliest(look_at, pool->limits_at);
 		return;
 	}
 	/* Set before the look: who goes busy behind it will ring. */
-	atomic_store(alarm, 1);
+	atomic_fetch_or(alarm, ALARM_LIMITS);
 	if (!look_at_all(pool, now, &next)) {
 		pool->limits_at = 0;
 		return;
 	}
-	atomic_store(alarm, 0);
+	atomic_fetch_and(alarm, ~(unsigned)ALARM_LIMITS);
 	/* Requests that begin from now on, also in what empties its queue, have no earlier one. */
 	limit_new_requests(pool->current, now, &next);
 	for (const struct generation *gen = pool->old; gen; gen = gen->next)
@@ -180,6 +186,6 @@ pool_limits_look(struct pool *pool, int64_t now, int64_t *look_at)
 void
 pool_limits_changed(struct pool *pool)
 {
-	atomic_store(&pool->scoreboard->alarm, 0);
+	atomic_fetch_and(&pool->scoreboard->alarm, ~(unsigned)ALARM_LIMITS);
 	pool->limits_at = 0;
 }

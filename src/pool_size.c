@@ -130,6 +130,9 @@ pool_size(struct pool *pool, int64_t now, int64_t *look_at)
 	census.room = (int)util_min(pool->ops->room(),
 				    pool_size_places(pool, limits.max, pool->current->conf));
 	census.room += due.chosen; /* their places are given twice, for a moment */
+	if (census.idle == 0)
+		pool->history.longest_queue =
+		    (int)util_max(pool->history.longest_queue, census.queue);
 	policy_look(&limits, &census, &pool->policy, now, &plan);
 	log_full(pool, &plan, &census, now, look_at);
 	log_debug("pool %s: %d starting, %d idle (%d by count), %d busy, %d queued: start %d, "

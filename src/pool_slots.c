@@ -1,5 +1,7 @@
 #include "pool_slots.h"
 
+#include "events.h"
+#include "pool_figures.h"
 #include "procinfo.h"
 #include "worker.h"
 
@@ -74,7 +76,7 @@ pool_slots_spawn(struct pool *pool, struct generation *gen, enum slot_state stat
 	}
 	index = (size_t)(slot - pool->slots);
 	scoreboard_clear(pool->scoreboard, index);
-	pid = pool->ops->spawn(pool, gen, index);
+	pid = pool_figures_prepare(pool, index) ? pool->ops->spawn(pool, gen, index) : -1;
 	if (pid < 0) {
 		int error = errno;
 
@@ -229,17 +231,21 @@ pool_slots_next(struct pool *pool, int64_t now)
 	return at;
 }
 
-static void
-describe_end(const struct slot *slot, int status, char *text, size_t size)
+/* Asks the kernel, which counts them: each can be asked for only once. */
+static bool
+was_out_of_memory(const struct slot *slot, int status)
 {
-	bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && slot->state != SLOT_KILLED &&
+	       procinfo_oom_killed();
+}
 
+static void
+describe_end(int status, bool oom, char *text, size_t size)
+{
 	if (WIFSIGNALED(status))
 		snprintf(text, size, "killed by signal %d (%s)%s%s", WTERMSIG(status),
 			 strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "",
-			 killed && slot->state != SLOT_KILLED && procinfo_oom_killed()
-			     ? ", out of memory in the control group"
-			     : "");
+			 oom ? ", out of memory in the control group" : "");
 	else
 		snprintf(text, size, "exited with status %d", WEXITSTATUS(status));
 }
@@ -287,23 +293,41 @@ log_back_off(const struct pool *pool, const char *end, int64_t now)
 {
 	int64_t wait = pool->policy.next_try - now;
 
-	if (wait > 0 && pool->policy.failures > 0)
-		log_error("pool %s: workers do not stay alive (the last one %s); next attempt in "
-			  "%" PRId64 "s, or at a reload",
-			  pool->name, end, (wait + 999) / 1000);
+	if (wait <= 0 || pool->policy.failures == 0)
+		return;
+	log_error("pool %s: workers do not stay alive (the last one %s); next attempt in "
+		  "%" PRId64 "s, or at a reload",
+		  pool->name, end, (wait + 999) / 1000);
+	events_add(pool->name, EVENT_BACKOFF,
+		   "workers do not stay alive (the last one %s); next attempt in %" PRId64 " s",
+		   end, (wait + 999) / 1000);
+}
+
+/* Why it died, for the figures. */
+static enum figure
+reason_of(enum policy_death how, int status, bool oom)
+{
+	if (oom)
+		return FIGURE_DIED_OOM;
+	if (how == POLICY_NEVER_READY)
+		return FIGURE_DIED_BOOT;
+	return WIFSIGNALED(status) ? FIGURE_DIED_SIGNAL : FIGURE_DIED_EXIT;
 }
 
 /* A death that nobody asked for: the policy must know. */
 static void
-count_failure(struct pool *pool, const struct slot *slot, enum policy_death how, const char *end,
-	      int64_t now)
+count_failure(struct pool *pool, const struct slot *slot, enum policy_death how, enum figure reason,
+	      const char *end, int64_t now)
 {
+	events_add(pool->name, EVENT_DEATH, "worker %d %s%s", (int)slot->pid,
+		   slot->late ? "was not ready within boot_timeout: " : "", end);
 	if (slot->gen == pool->trial && !pool->trial_error)
 		pool->trial_error =
 		    util_format("pool %s: a new worker %s before it could serve", pool->name, end);
 	if (slot->gen != pool->current)
 		return;
 	pool->crashes++;
+	pool_figures_one_more(pool, reason);
 	pool->owed++;
 	set_last_failure(pool, util_strdup(end));
 	policy_died(&pool->policy, how, slot->forked, now);
@@ -338,7 +362,7 @@ pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
 	struct slot *slot = pool_slots_find(pool, pid);
 	const struct scoreboard_slot *said;
 	enum policy_death how;
-	bool expected, early, of_living;
+	bool expected, early, of_living, oom;
 	uint64_t requests;
 	size_t index;
 	char end[128];
@@ -356,16 +380,17 @@ pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
 	early = how < POLICY_FROM_OUTSIDE;
 	expected = is_expected(slot, status, early, requests);
 	of_living = slot->gen->phase <= GENERATION_CURRENT;
-	describe_end(slot, status, end, sizeof(end));
+	oom = was_out_of_memory(slot, status);
+	describe_end(status, oom, end, sizeof(end));
 	log_end(pool, slot, end, expected, early, requests, now);
 	if (!expected || (slot->late && of_living))
-		count_failure(pool, slot, how, end, now);
+		count_failure(pool, slot, how, reason_of(how, status, oom), end, now);
 	/* Who leaves by itself has found the queue empty; who cannot start never will. */
 	if (slot->gen->phase == GENERATION_FINISHING && WIFEXITED(status) && !slot->retired)
 		slot->gen->emptied = true;
 	if (atomic_load(&said->program) != 0)
 		pool->ops->left_behind((pid_t)atomic_load(&said->program));
-	pool->accepted += atomic_load(&said->connections);
+	pool_figures_keep(pool, index);
 	scoreboard_clear(pool->scoreboard, index);
 	pool->recount = true;
 	slot->gen->workers--;

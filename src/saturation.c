@@ -1,5 +1,7 @@
 #include "saturation.h"
 
+#include "events.h"
+
 #include <inttypes.h>
 
 #define REPEAT_MS 60000
@@ -21,6 +23,10 @@ begin(struct saturation *s, const struct saturation_look *look, int64_t now)
 		 "machine can bear it",
 		 look->pool, look->busy, look->busy == 1 ? " is" : "s are", look->queue,
 		 util_plural((unsigned)look->queue), look->queue == 1 ? "s" : "", look->remedy);
+	events_add(look->pool, EVENT_SATURATION,
+		   "all %d worker%s busy and %d connection%s wait%s: see %s", look->busy,
+		   look->busy == 1 ? " is" : "s are", look->queue,
+		   util_plural((unsigned)look->queue), look->queue == 1 ? "s" : "", look->remedy);
 }
 
 static void
@@ -42,11 +48,16 @@ saturation_end(struct saturation *s, const char *pool)
 {
 	int64_t ms = s->seen - s->since;
 
-	if (s->since != 0 && s->told)
+	if (s->since != 0 && s->told) {
 		log_notice("pool %s: no longer saturated, after %" PRId64 ".%" PRId64
 			   " s; at most %d connection%s waited",
 			   pool, ms / 1000, ms % 1000 / 100, s->longest,
 			   util_plural((unsigned)s->longest));
+		events_add(pool, EVENT_SATURATION,
+			   "over after %" PRId64 ".%" PRId64 " s; at most %d connection%s waited",
+			   ms / 1000, ms % 1000 / 100, s->longest,
+			   util_plural((unsigned)s->longest));
+	}
 	s->since = 0;
 }
 

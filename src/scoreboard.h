@@ -19,9 +19,9 @@
  *   `ring_above` (the master sets both, and so switches each off), or that has become
  *   ready.  Only the one that turns it from 0 to 1 writes to the control pipe.  The
  *   master sets it to 0 before it looks.  At most one message a pool is under way.
- * - `alarm` is set by the master while nobody is busy and the pool has time limits: the
- *   worker that goes busy then turns it to 0 and rings.  As long as somebody is busy the
- *   master has a timer, and no request costs a system call.
+ * - `alarm` is not 0 while the master wants to know when somebody goes busy (enum alarm):
+ *   the worker that does turns it to 0 and rings.  As long as the master has a timer
+ *   instead, no request costs a system call.
  * - What a worker says of its request (peer, text) stands between two steps of
  *   `sequence`, odd while it is being changed: the master reads again until it is even
  *   and the same before and after.
@@ -73,6 +73,12 @@ enum refusal {
 	REFUSED_SOURCE, /* max_connections_per_source */
 	REFUSED_PROXY,  /* proxy_from, or the header */
 	REFUSALS
+};
+
+/* Bits of alarm: why. */
+enum alarm {
+	ALARM_LIMITS = 1,  /* the pool has time limits, and nobody is busy */
+	ALARM_HISTORY = 2, /* nothing has happened since the last sample of its history */
 };
 
 #define SCOREBOARD_PEER_BYTES 28 /* a sockaddr_in6; of a Unix name its beginning */

@@ -8,6 +8,7 @@
 #define PREFORKD_SERVICE_H
 
 #include "conf.h"
+#include "figures.h"
 #include "privs.h"
 #include "proxy_proto.h"
 #include "scoreboard.h"
@@ -22,6 +23,7 @@ struct conn {
 	const struct proxy_header *proxy; /* what a proxy said of it; NULL: nothing */
 	int64_t began_ms;                 /* util_now_coarse_ms() when its service began */
 	int64_t io_limit_ms;              /* of the socket's timeouts as set by conn_limit_io() */
+	struct figures_slot *figures;     /* for its bytes, by who knows them */
 };
 
 /* What a worker tells its service at the start; valid for the worker's life. */
@@ -41,7 +43,12 @@ struct service_setup {
 	int places_fd; /* for services that count: a file whose bytes the pool's workers lock */
 	const volatile sig_atomic_t *leaving;
 	const char *status_socket; /* where the master tells its status, as ctl_client.h; or NULL */
-	void (*next_request)(void); /* another one in the same connection has begun */
+	/*
+	 * For services that keep connections: the next request in it has begun, and it is
+	 * over.  Of the others a connection is a request.
+	 */
+	void (*next_request)(void);
+	void (*request_done)(void);
 };
 
 #define SERVICE_DESCRIPTORS 4

@@ -1,6 +1,11 @@
 #include "status.h"
 
+#include "events.h"
 #include "netdiag.h"
+#include "pool_figures.h"
+
+#include <inttypes.h>
+#include <string.h>
 
 static const char *
 state_of_pool(const struct pool *pool, int64_t now)
@@ -34,6 +39,14 @@ state_of_worker(const struct slot *slot, enum activity activity)
 }
 
 static void
+write_bytes(FILE *out, const struct figures_slot *figures)
+{
+	control_record_number(out, "bytes_in", (int64_t)atomic_load(&figures->n[FIGURE_BYTES_IN]));
+	control_record_number(out, "bytes_out",
+			      (int64_t)atomic_load(&figures->n[FIGURE_BYTES_OUT]));
+}
+
+static void
 write_worker(FILE *out, const struct pool *pool, size_t i, int64_t now)
 {
 	const struct slot *slot = &pool->slots[i];
@@ -60,26 +73,25 @@ write_worker(FILE *out, const struct pool *pool, size_t i, int64_t now)
 	control_record_text(out, "client", client);
 	control_record_text(out, "request", busy ? view.text : "");
 	control_record_number(out, "program", busy ? view.program : 0);
+	write_bytes(out, pool_figures_slot(pool, i));
 	control_record_end(out);
 }
 
-/* The processes by what they do; accepted counts those that live. */
+/* The processes by what they do. */
 struct census {
 	int starting, idle, busy, draining;
-	uint64_t accepted;
 };
 
 static void
 take_census(const struct pool *pool, struct census *c)
 {
-	*c = (struct census){ .accepted = pool->accepted };
+	*c = (struct census){ 0 };
 	for (size_t i = 0; i < pool->nslots; i++) {
 		const struct slot *slot = &pool->slots[i];
 		enum activity activity;
 
 		if (slot->state == SLOT_FREE)
 			continue;
-		c->accepted += atomic_load(&pool->scoreboard->slots[i].connections);
 		activity = scoreboard_activity(pool->scoreboard, i, slot->pid);
 		if (slot->state == SLOT_DRAINING || slot->state == SLOT_KILLED)
 			c->draining++;
@@ -116,26 +128,82 @@ least_ready(const struct pool *pool, const struct conf_pool *conf)
 				 : util_min(conf->min_spare_workers, conf->max_workers);
 }
 
-/* What came of connections that were not simply served. */
+/* How many requests took so long at most, by bounds in microseconds that never change. */
 static void
-write_refused(FILE *out, const struct scoreboard *sb)
+write_durations(FILE *out, const uint64_t *durations)
 {
-	static const char *const keys[REFUSALS] = {
-		[REFUSED_QUEUE] = "shed",
-		[REFUSED_ACCESS] = "refused_access",
-		[REFUSED_TIMES] = "refused_times",
-		[REFUSED_LOAD] = "refused_load",
-		[REFUSED_SOURCE] = "refused_source",
-		[REFUSED_PROXY] = "refused_proxy",
-	};
+	static const int64_t bounds[] = { 1000,    2500,    5000,     10000,    25000,
+					  50000,   100000,  250000,   500000,   1000000,
+					  2500000, 5000000, 10000000, 30000000, 60000000 };
+	uint64_t all = 0;
 
-	for (size_t i = 0; i < REFUSALS; i++)
-		control_record_number(out, keys[i], (int64_t)atomic_load(&sb->refused[i]));
-	control_record_number(out, "delayed", (int64_t)atomic_load(&sb->delayed));
+	fputs("\tdurations=", out);
+	for (size_t i = 0; i < ARRAY_LEN(bounds); i++)
+		fprintf(out, "%" PRId64 ":%" PRIu64 ",", bounds[i],
+			figures_up_to(durations, bounds[i]));
+	for (size_t i = 0; i < FIGURES_BUCKETS; i++)
+		all += durations[i];
+	fprintf(out, "inf:%" PRIu64, all);
+}
+
+/* Of the last ten minutes, those of this master. */
+static void
+write_recent(FILE *out, const struct pool *pool, const struct figures *own, int64_t now)
+{
+	const struct history *past = &pool->history.past;
+	uint64_t recent[FIGURES_BUCKETS];
+
+	history_recent(past, now, own->n, recent);
+	control_record_number(out, "p50_us", figures_percentile(recent, 500));
+	control_record_number(out, "p90_us", figures_percentile(recent, 900));
+	control_record_number(out, "p99_us", figures_percentile(recent, 990));
+	control_record_number(out, "max_us", figures_longest(recent));
+	fputs("\thistory=", out);
+	history_print(past, now, out);
+}
+
+/* Since ever, whichever master is asked. */
+static void
+write_figures(FILE *out, struct pool *pool, int64_t now)
+{
+	static const struct {
+		const char *key;
+		enum figure figure;
+	} rows[] = {
+		{ "accepted", FIGURE_ACCEPTED },
+		{ "crashes", FIGURE_CRASHES },
+		{ "respawns", FIGURE_RESPAWNS },
+		{ "shed", FIGURE_SHED },
+		{ "requests", FIGURE_REQUESTS },
+		{ "bytes_in", FIGURE_BYTES_IN },
+		{ "bytes_out", FIGURE_BYTES_OUT },
+		{ "given_way", FIGURE_GIVEN_WAY },
+		{ "timed_out", FIGURE_TIMED_OUT },
+		{ "died_exit", FIGURE_DIED_EXIT },
+		{ "died_signal", FIGURE_DIED_SIGNAL },
+		{ "died_oom", FIGURE_DIED_OOM },
+		{ "died_boot", FIGURE_DIED_BOOT },
+		{ "duration_sum_us", FIGURE_DURATION_SUM },
+		{ "refused_access", FIGURE_REFUSED_ACCESS },
+		{ "refused_times", FIGURE_REFUSED_TIMES },
+		{ "refused_load", FIGURE_REFUSED_LOAD },
+		{ "refused_source", FIGURE_REFUSED_SOURCE },
+		{ "refused_proxy", FIGURE_REFUSED_PROXY },
+		{ "delayed", FIGURE_DELAYED },
+	};
+	struct figures own, all;
+
+	pool_figures_sum(pool, &own);
+	pool_figures_publish(pool, &own);
+	totals_read(pool->figures.totals, &all);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		control_record_number(out, rows[i].key, (int64_t)all.n[rows[i].figure]);
+	write_durations(out, all.n);
+	write_recent(out, pool, &own, now);
 }
 
 static void
-write_pool(FILE *out, const struct pool *pool, int64_t now)
+write_pool(FILE *out, struct pool *pool, int64_t now)
 {
 	const struct generation *gen = pool->current;
 	const struct conf_pool *conf = gen ? gen->conf : pool->parked;
@@ -155,22 +223,38 @@ write_pool(FILE *out, const struct pool *pool, int64_t now)
 	control_record_number(out, "draining", c.draining);
 	control_record_number(out, "total", c.idle + c.busy + c.starting + c.draining);
 	control_record_number(out, "max_workers", conf ? max_of(pool, conf) : 0);
-	control_record_number(out, "accepted", (int64_t)c.accepted);
 	write_queue(out, gen);
-	control_record_number(out, "crashes", (int64_t)pool->crashes);
-	control_record_number(out, "respawns", (int64_t)pool->respawns);
 	control_record_number(out, "generation", gen ? gen->number : 0);
-	write_refused(out, pool->scoreboard);
 	control_record_number(out, "next_try_ms", util_max(next_try, 0));
 	control_record_text(out, "last_failure", pool->last_failure);
 	control_record_number(out, "saturated_ms", s->since > 0 ? now - s->since : 0);
 	control_record_number(out, "extra", pool->extra);
 	control_record_number(out, "min_ready", conf ? least_ready(pool, conf) : 0);
+	write_figures(out, pool, now);
 	control_record_end(out);
 }
 
 void
-status_pool(FILE *out, const struct pool *pool, int64_t now)
+status_events(FILE *out, const struct pool *only, int64_t now)
+{
+	const struct events_entry *event;
+
+	for (size_t i = 0; (event = events_get(i)); i++) {
+		if (only && event->pool[0] && strcmp(event->pool, only->name) != 0)
+			continue;
+		control_record_begin(out, "event");
+		control_record_number(out, "ago_ms", util_max(now - event->at, 0));
+		control_record_text(out, "pool", event->pool);
+		control_record_text(out, "kind", events_word(event->kind));
+		control_record_text(out, "text", event->text);
+		if (event->more > 0)
+			fprintf(out, " (and %u more)", event->more);
+		control_record_end(out);
+	}
+}
+
+void
+status_pool(FILE *out, struct pool *pool, int64_t now)
 {
 	write_pool(out, pool, now);
 	for (size_t i = 0; i < pool->nslots; i++)

@@ -9,6 +9,9 @@
 #include "pool.h"
 
 /* One record for a pool, and one for each of its processes behind it. */
-void status_pool(FILE *out, const struct pool *pool, int64_t now);
+void status_pool(FILE *out, struct pool *pool, int64_t now);
+
+/* What happened last to the daemon and to that pool, or (NULL) to all of them. */
+void status_events(FILE *out, const struct pool *only, int64_t now);
 
 #endif

@@ -31,6 +31,7 @@ static struct {
 	struct service_setup setup;
 	int give_fd, places_fd; /* -1: the service does not want it */
 	volatile sig_atomic_t serving, leaving;
+	int64_t began_us; /* the request */
 } self;
 
 static void
@@ -290,8 +291,17 @@ look_at_itself(bool between)
 static void
 next_request(void)
 {
+	self.began_us = figures_now_us();
 	ring_master(scoreboard_request(self.worker->scoreboard, self.worker->slot));
 	look_at_itself(false);
+}
+
+static void
+request_done(void)
+{
+	if (self.began_us > 0)
+		figures_count_duration(self.worker->figures, figures_now_us() - self.began_us);
+	self.began_us = 0;
 }
 
 static void
@@ -311,6 +321,7 @@ start_service(void)
 		.leaving = &self.leaving,
 		.status_socket = self.worker->status_socket,
 		.next_request = next_request,
+		.request_done = request_done,
 	};
 	if (self.service->start && self.service->start(&self.setup, &err) < 0)
 		cannot_start("service", err);
@@ -332,14 +343,19 @@ static void
 serve(int fd, const struct sockaddr *peer, socklen_t len)
 {
 	struct scoreboard *sb = self.worker->scoreboard;
-	struct conn conn = { .fd = fd, .peer = peer, .peer_len = len };
+	struct conn conn = {
+		.fd = fd, .peer = peer, .peer_len = len, .figures = self.worker->figures
+	};
 
 	if (worker_admit(self.worker, &conn, ring_master)) {
 		conn.began_ms = util_now_coarse_ms();
 		ring_master(scoreboard_begin(sb, self.worker->slot, conn.peer, conn.peer_len,
 					     !self.service->keeps_connections));
 		self.serving = 1;
+		if (!self.service->keeps_connections)
+			self.began_us = figures_now_us();
 		self.service->serve(&conn);
+		request_done();
 		self.serving = 0;
 	}
 	worker_admit_end(self.worker);

@@ -34,6 +34,7 @@ struct worker {
 	const char *pool, *title;
 	uint32_t pool_id;
 	struct scoreboard *scoreboard;
+	struct figures_slot *figures;
 	size_t slot;
 	int give_fd, places_fd;    /* see service_setup */
 	const char *status_socket; /* the same */

@@ -92,7 +92,17 @@ may_keep(int64_t requests)
 	/* What follows a CONNECT that was refused need not be HTTP. */
 	return self.head.keep_alive && self.head.method != HTTP_CONNECT &&
 	       requests < self.conf->keepalive_requests && self.conf->keepalive_timeout > 0 &&
-	       !*self.setup->leaving && !scoreboard_is_crowded(self.setup->scoreboard);
+	       !*self.setup->leaving;
+}
+
+/* To a connection that waits for this worker. */
+static bool
+gives_way(void)
+{
+	if (!scoreboard_is_crowded(self.setup->scoreboard))
+		return false;
+	figures_count(self.conn.figures, FIGURE_GIVEN_WAY, 1);
+	return true;
 }
 
 static int64_t
@@ -167,6 +177,14 @@ begin_request(void)
 	if (!self.begun)
 		self.setup->next_request();
 	self.begun = true;
+}
+
+static void
+end_request(void)
+{
+	if (self.begun)
+		self.setup->request_done();
+	self.begun = false;
 }
 
 /*
@@ -279,8 +297,10 @@ serve_request(const struct conn *conn, int64_t requests)
 	self.out_before = self.conn.out;
 	status = read_head(&why);
 
-	if (status == 1)
+	if (status == 1) {
+		end_request();
 		return false;
+	}
 	say_request();
 	init_request(r, conn);
 	http_body_init(&self.body, &self.conn, status == 0 ? &self.head : NULL,
@@ -291,11 +311,12 @@ serve_request(const struct conn *conn, int64_t requests)
 		refuse(413, "the body is too long");
 	} else {
 		r->site = http_sites_find(&self.prepared->sites, self.head.authority);
-		r->keep_alive = may_keep(requests);
+		r->keep_alive = may_keep(requests) && !gives_way();
 		http_request_serve(r);
 	}
 	if (self.prepared->log)
 		write_log(began_us, requests);
+	end_request();
 	if (r->broken)
 		return false;
 	if (r->keep_alive && http_body_drop(&self.body))
@@ -318,6 +339,7 @@ begin_connection(const struct conn *conn)
 	self.conn.nonblocking = self.conn.nodelay = false;
 	self.conn.at = self.conn.len = self.conn.kept = 0;
 	self.conn.in = self.conn.out = 0;
+	self.conn.figures = conn->figures;
 	note_addresses(conn);
 	scoreboard_set(self.setup->slot, ACTIVITY_READING);
 }
@@ -365,11 +387,13 @@ status_serve(struct conn *conn)
 		return;
 	}
 	begin_connection(conn);
+	self.setup->next_request();
 	len = http_status_agent(self.setup->status_socket, self.setup->conf->status.pools, line,
 				sizeof(line));
 	if (cidr_allows(&self.prepared->sites.at[0].statuses[0].access, conn->peer) &&
 	    http_conn_send(&self.conn, line, len, false))
 		http_conn_linger(&self.conn, LINGER_MS);
+	self.setup->request_done();
 }
 
 /* A site that has nothing but the status; or an answer to whoever connects. */

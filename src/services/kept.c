@@ -16,8 +16,10 @@ must_give_way(const struct kept *k)
 
 	if (n < 0)
 		return false; /* somebody else has taken it */
-	if (recv(k->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+	if (recv(k->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) {
+		figures_count(k->figures, FIGURE_GIVEN_WAY, n > 0); /* else the worker leaves */
 		return true;
+	}
 	if (n > 0 && write(k->give_fd, &one, sizeof(one)) < 0)
 		return true;
 	return false;

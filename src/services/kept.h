@@ -5,6 +5,7 @@
 #ifndef PREFORKD_SERVICES_KEPT_H
 #define PREFORKD_SERVICES_KEPT_H
 
+#include "figures.h"
 #include "util.h"
 
 #include <signal.h>
@@ -16,7 +17,8 @@
 struct kept {
 	int fd, give_fd;
 	const volatile sig_atomic_t *leaving;
-	int64_t idle_at, deadline; /* util_now_ms(); before the first it does not give way */
+	struct figures_slot *figures; /* in which giving way is counted */
+	int64_t idle_at, deadline;    /* util_now_ms(); before the first it does not give way */
 };
 
 /*

@@ -81,6 +81,7 @@ send_all(struct module_conn *c, const char *data, size_t len)
 		ssize_t n = limit_wait(c) < 0 ? -1 : send(c->pub.fd, data, len, MSG_NOSIGNAL);
 
 		if (n > 0) {
+			figures_count(c->conn->figures, FIGURE_BYTES_OUT, (uint64_t)n);
 			data += n;
 			len -= (size_t)n;
 		} else if (!may_try_again(c)) {
@@ -164,6 +165,8 @@ receive(struct module_conn *c, void *data, size_t size)
 		ssize_t n = limit_wait(c) < 0 ? -1 : recv(c->pub.fd, data, size, 0);
 
 		c->ended = n == 0;
+		if (n > 0)
+			figures_count(c->conn->figures, FIGURE_BYTES_IN, (uint64_t)n);
 		if (n >= 0 || !may_try_again(c))
 			return n;
 	}
@@ -263,6 +266,7 @@ wait_for_request(struct module_conn *c)
 		.leaving = setup->leaving,
 		.idle_at = now + KEPT_IDLE_MS,
 		.deadline = c->deadline > 0 ? c->deadline : INT64_MAX,
+		.figures = c->conn->figures,
 	};
 
 	if (must_end(c))
@@ -281,6 +285,8 @@ module_io_next_request(struct preforkd_conn *conn)
 	bool first = !c->asked;
 
 	c->asked = true;
+	if (!first)
+		setup->request_done();
 	if (c->at == c->len &&
 	    (module_io_flush(conn) < 0 || (!first && !wait_for_request(c)) || fill(c) <= 0)) {
 		struct scoreboard *sb = setup->scoreboard;

@@ -1037,9 +1037,10 @@ def can_trace():
 
 
 def silence(daemon):
-    """Whether two seconds go by without a system call; timers of before may still run out."""
+    """Whether two seconds go by without a system call; timers of before may still run out:
+    the history is sampled for ten seconds."""
     calls = []
-    for _ in range(2):
+    for _ in range(7):
         with Strace(daemon, 'calls') as trace, pytest.raises(subprocess.TimeoutExpired):
             trace.process.wait(2)
         calls.append(trace.calls)

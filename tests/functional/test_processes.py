@@ -149,6 +149,8 @@ def test_descriptors_are_exactly_the_expected_ones():
             assert kinds(pid) == {**worker, 'pipe': 3}
         assert kinds(daemon.pid) == {'/dev/null': 1, 'log': 2, 'anon_inode:[eventpoll]': 1,
                                      'anon_inode:[eventfd]': 2,  # one a pool
+                                     '/memfd:places (deleted)': 2,  # the same
+                                     '/memfd:figures (deleted)': 1,
                                      'pipe': 2 + 2,      # control, libevent's signals
                                      'socket': 2 + 2 + 1}  # log channel, listen, control
 
@@ -421,6 +423,12 @@ class Strace:
         self.calls = {name: int(calls) for calls, name in rows if name != 'total'}
 
 
+def is_sampled(pool_status):
+    """Whether its history knows of all its requests; then nothing is to be done for it."""
+    steps = pool_status['history'].split(';')[1:]
+    return sum(int(step.split(',')[2]) for step in steps) == pool_status['requests']
+
+
 def calls_in_ten_seconds(*daemons):
     """The system calls that each of the daemons makes, counted at the same time."""
     with contextlib.ExitStack() as stack:
@@ -438,6 +446,7 @@ def test_an_idle_daemon_makes_no_system_call_with_5_and_with_200_workers():
         with held(few, 'few', 10):  # idle again, after it has grown and shrunk
             assert len(few.workers()) >= 10
         few.wait_workers(5)
+        eventually(lambda: is_sampled(few.pool_status('few')), 'the sample of its requests')
         many.wait_workers(200)
         with held(full, 'full', 2):  # all workers wait for clients, and a client for them
             waiting = open_client(full.address('full'), b'waits\n')

@@ -62,6 +62,13 @@ fake_wake_at(struct pool *pool, int64_t when)
 }
 
 static void
+fake_sample_at(struct pool *pool, int64_t when)
+{
+	(void)pool;
+	world.sample_at = when;
+}
+
+static void
 fake_watch(struct pool *pool, bool on)
 {
 	(void)pool;
@@ -88,6 +95,7 @@ const struct pool_ops fake_ops = {
 	.handshakes = fake_handshakes,
 	.room = fake_room,
 	.wake_at = fake_wake_at,
+	.sample_at = fake_sample_at,
 	.give_way = fake_give_way,
 	.watch = fake_watch,
 	.left_behind = fake_left_behind,

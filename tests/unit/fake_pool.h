@@ -15,7 +15,7 @@ struct fake_world {
 	pid_t last_pid;
 	int fork_error; /* errno of the next forks, or 0 */
 	int queue, handshakes, room;
-	int64_t wake_at;
+	int64_t wake_at, sample_at;
 	bool watching;
 	int give_way;
 	int signals[FAKE_PIDS]; /* by pid - 1000: the last signal */

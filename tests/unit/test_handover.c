@@ -92,12 +92,30 @@ there_is_a_limit_to_the_sockets(void **state)
 }
 
 static void
+the_file_of_figures_has_a_format(void **state)
+{
+	static const char *const rows[] = {
+		"",    "1",   "1:7",  "1:7:x", "2:7:",  "0:7:", "1:2:",   "1:-7:",
+		"1::", ":7:", "x:7:", "1:7 :", "1:7::", "17:",  "11:70:", "1:4294967303:"
+	};
+
+	(void)state;
+	assert_int_equal(handover_parse_figures("1:7:"), 7);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (handover_parse_figures(rows[i]) != -1)
+			fail_msg("\"%s\" was accepted", rows[i]);
+}
+
+static void
 without_another_master_nothing_is_said(void **state)
 {
 	(void)state;
 	unsetenv("PREFORKD_HANDOVER");
+	setenv("PREFORKD_FIGURES", "1:2000000000:", 1);
 	handover_init();
 	assert_int_equal(handover_fd(), -1);
+	assert_int_equal(handover_figures_fd(), -1);
+	assert_null(getenv("PREFORKD_FIGURES"));
 	assert_int_equal(handover_kind(NOTIFY_SOCKETS_START), HANDOVER_NONE);
 	assert_false(handover_is_drained("a"));
 	handover_tell("ready %s", "1");
@@ -120,7 +138,12 @@ each_socket_has_its_kind_and_each_word_is_a_line(void **state)
 	snprintf(text, sizeof(text), "1:%d:oic", pair[1]);
 	setenv("PREFORKD_HANDOVER", text, 1);
 	setenv("PREFORKD_DRAINED", "a:web:mail", 1);
+	snprintf(text, sizeof(text), "1:%d:", pair[0]);
+	setenv("PREFORKD_FIGURES", text, 1);
 	handover_init();
+	assert_null(getenv("PREFORKD_FIGURES"));
+	assert_int_equal(handover_figures_fd(), pair[0]);
+	assert_int_equal(fcntl(pair[0], F_GETFD), FD_CLOEXEC);
 	assert_null(getenv("PREFORKD_HANDOVER"));
 	assert_int_equal(handover_fd(), pair[1]);
 	assert_int_equal(fcntl(pair[1], F_GETFD), FD_CLOEXEC);
@@ -163,6 +186,7 @@ main(void)
 		cmocka_unit_test(a_bad_value_is_refused_and_changes_nothing),
 		cmocka_unit_test(a_number_that_does_not_fit_is_not_taken_for_another_one),
 		cmocka_unit_test(there_is_a_limit_to_the_sockets),
+		cmocka_unit_test(the_file_of_figures_has_a_format),
 		cmocka_unit_test(without_another_master_nothing_is_said),
 		cmocka_unit_test(each_socket_has_its_kind_and_each_word_is_a_line),
 	};

@@ -20,6 +20,7 @@ static struct service_setup setup;
 static volatile sig_atomic_t leaving;
 static unsigned requests;
 static struct conn conn;
+static struct figures_slot figures;
 static struct preforkd_pool served = { .api = &module_api, .name = "test" };
 static struct preforkd_conn *c;
 static int client;
@@ -28,6 +29,11 @@ static void
 count_request(void)
 {
 	requests++;
+}
+
+static void
+count_end(void)
+{
 }
 
 static int
@@ -46,11 +52,13 @@ begin(void **state)
 		.give_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE),
 		.leaving = &leaving,
 		.next_request = count_request,
+		.request_done = count_end,
 	};
 	setup.slot = &setup.scoreboard->slots[0];
 	conn = (struct conn){ .fd = pair[1],
 			      .peer = &(struct sockaddr){ .sa_family = AF_UNIX },
-			      .peer_len = sizeof(sa_family_t) };
+			      .peer_len = sizeof(sa_family_t),
+			      .figures = &figures };
 	module_api_start(&setup);
 	c = module_api_begin(&conn, &served, &setup);
 	return 0;

@@ -36,6 +36,20 @@ wait_for(int fd, short events, int64_t deadline_ms)
 }
 
 static void
+count_in(struct http_conn *c, ssize_t n)
+{
+	c->in += (uint64_t)n;
+	figures_count(c->figures, FIGURE_BYTES_IN, (uint64_t)n);
+}
+
+static void
+count_out(struct http_conn *c, ssize_t n)
+{
+	c->out += (uint64_t)n;
+	figures_count(c->figures, FIGURE_BYTES_OUT, (uint64_t)n);
+}
+
+static void
 make_room(struct http_conn *c)
 {
 	if (c->at == c->len)
@@ -61,7 +75,7 @@ http_conn_fill(struct http_conn *c, int64_t deadline_ms)
 
 		if (n > 0) {
 			c->len += (size_t)n;
-			c->in += (uint64_t)n;
+			count_in(c, n);
 			return 1;
 		}
 		if (n == 0)
@@ -98,6 +112,7 @@ http_conn_wait(struct http_conn *c, int64_t timeout_ms)
 		.leaving = c->leaving,
 		.idle_at = now + KEPT_IDLE_MS,
 		.deadline = now + timeout_ms,
+		.figures = c->figures,
 	};
 
 	while (!http_conn_has_request(c))
@@ -154,7 +169,7 @@ http_conn_send(struct http_conn *c, const char *data, size_t len, bool more)
 		if (n > 0) {
 			data += n;
 			len -= (size_t)n;
-			c->out += (uint64_t)n;
+			count_out(c, n);
 			continue;
 		}
 		if (errno == EINTR)
@@ -176,7 +191,7 @@ http_conn_send_pair(struct http_conn *c, const char *a, size_t a_len, const char
 
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		return false;
-	c->out += sent;
+	count_out(c, (ssize_t)sent);
 	if (sent == a_len + b_len)
 		return true;
 	if (sent < a_len)
@@ -197,7 +212,7 @@ http_conn_push(struct http_conn *c, struct http_text data[2])
 	n = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
-	c->out += (uint64_t)n;
+	count_out(c, n);
 	for (int i = 0; i < 2; i++) {
 		size_t taken = util_min(n, (int64_t)data[i].len);
 
@@ -241,7 +256,7 @@ http_conn_send_file(struct http_conn *c, int fd, int64_t from, int64_t len)
 		if (n <= 0)
 			return false;
 		len -= n;
-		c->out += (uint64_t)n;
+		count_out(c, n);
 	}
 	return true;
 }
@@ -257,9 +272,10 @@ http_conn_linger(struct http_conn *c, int64_t limit_ms)
 	while (dropped < LINGER_BYTES) {
 		ssize_t n = recv(c->fd, c->buf, c->size, MSG_DONTWAIT);
 
-		if (n > 0)
+		if (n > 0) {
 			dropped += (size_t)n;
-		else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+			count_in(c, n);
+		} else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 			return true;
 		else if (errno == EAGAIN && wait_for(c->fd, POLLIN, deadline) != 1)
 			return false;

@@ -6,6 +6,7 @@
 #ifndef PREFORKD_SERVICES_HTTP_CONN_H
 #define PREFORKD_SERVICES_HTTP_CONN_H
 
+#include "figures.h"
 #include "http_text.h"
 #include "util.h"
 
@@ -24,6 +25,7 @@ struct http_conn {
 	bool nonblocking;     /* the socket is */
 	bool nodelay;         /* the same: it sends small pieces at once */
 	uint64_t in, out;     /* bytes, over the connection */
+	struct figures_slot *figures;
 };
 
 /*

@@ -1,0 +1,97 @@
+/*
+ * The last events, the newest first.
+ */
+#include "unit.h"
+
+#include "events.h"
+
+#include <stdbool.h>
+
+static void
+assert_event(size_t i, const char *pool, enum event_kind kind, const char *text)
+{
+	const struct events_entry *event = events_get(i);
+
+	assert_non_null(event);
+	assert_string_equal(event->pool, pool);
+	assert_int_equal(event->kind, kind);
+	assert_string_equal(event->text, text);
+}
+
+static void
+at_first_there_are_none(void **state)
+{
+	(void)state;
+	assert_null(events_get(0));
+}
+
+static void
+the_newest_comes_first(void **state)
+{
+	(void)state;
+	events_add("a", EVENT_DEATH, "worker %d", 1);
+	events_add(NULL, EVENT_RELOAD, "done");
+	assert_event(0, "", EVENT_RELOAD, "done");
+	assert_event(1, "a", EVENT_DEATH, "worker 1");
+	assert_null(events_get(2));
+	assert_string_equal(events_word(EVENT_TIMEOUT), "timeout");
+}
+
+static void
+many_of_one_kind_at_once_are_one(void **state)
+{
+	(void)state;
+	events_add("b", EVENT_BACKOFF, "before");
+	for (int i = 0; i < 100; i++)
+		events_add("b", EVENT_DEATH, "worker %d", i);
+	assert_event(0, "b", EVENT_DEATH, "worker 99");
+	assert_int_equal(events_get(0)->more, 99);
+	assert_event(1, "b", EVENT_BACKOFF, "before");
+	events_add("c", EVENT_DEATH, "another pool");
+	assert_event(0, "c", EVENT_DEATH, "another pool");
+	assert_int_equal(events_get(0)->more, 0);
+	assert_event(1, "b", EVENT_DEATH, "worker 99");
+}
+
+static void
+one_that_comes_later_is_one_of_its_own(void **state)
+{
+	int64_t end = util_now_ms() + 1000;
+
+	(void)state;
+	events_add("d", EVENT_DEATH, "first");
+	while (util_now_ms() <= end)
+		;
+	events_add("d", EVENT_DEATH, "second");
+	assert_event(0, "d", EVENT_DEATH, "second");
+	assert_event(1, "d", EVENT_DEATH, "first");
+}
+
+static void
+only_the_last_ones_are_kept(void **state)
+{
+	char name[2] = "a";
+
+	(void)state;
+	for (int i = 0; i < 3 * EVENTS; i++) {
+		name[0] = (char)('a' + i % 2);
+		events_add(name, EVENT_TIMEOUT, "request %d", i);
+	}
+	assert_event(0, "b", EVENT_TIMEOUT, "request 59");
+	assert_event(EVENTS - 1, "a", EVENT_TIMEOUT, "request 40");
+	assert_null(events_get(EVENTS));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(at_first_there_are_none),
+		cmocka_unit_test(the_newest_comes_first),
+		cmocka_unit_test(many_of_one_kind_at_once_are_one),
+		cmocka_unit_test(one_that_comes_later_is_one_of_its_own),
+		cmocka_unit_test(only_the_last_ones_are_kept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
