@@ -14,6 +14,7 @@
 #define LONG_DELAY_MS    1000
 #define REFUSAL_BYTES    1024
 #define REFUSED_READS    16
+#define SECOND_NS        INT64_C(1000000000)
 
 /* Of the connection that is being served. */
 static struct proxy_header header;
@@ -108,7 +109,7 @@ is_in_time(const struct access_times *times)
 	time_t now = time(NULL);
 	struct tm local;
 
-	return times->n == 0 || !localtime_r(&now, &local) || access_times_allow(times, &local);
+	return times->n == 0 || (localtime_r(&now, &local) && access_times_allow(times, &local));
 }
 
 /* In thousandths, over a minute; by a call that needs no file, for there may be no /proc. */
@@ -148,26 +149,32 @@ now_ns(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+	return (int64_t)ts.tv_sec * SECOND_NS + ts.tv_nsec;
 }
 
-static void
-wait_until(const struct worker *worker, const struct conn *conn, int64_t turn, int64_t delay_ms,
-	   const char *option)
+/* false: that is now. */
+static bool
+wait_until(const struct worker *worker, const struct conn *conn, int64_t turn, const char *option,
+	   void (*ring)(bool))
 {
-	struct timespec ts = { .tv_sec = (time_t)(turn / 1000000000),
-			       .tv_nsec = (long)(turn % 1000000000) };
+	struct timespec ts = { .tv_sec = (time_t)(turn / SECOND_NS),
+			       .tv_nsec = (long)(turn % SECOND_NS) };
+	struct scoreboard *sb = worker->scoreboard;
+	int64_t ms = (turn - now_ns()) / 1000000;
 	char client[ADDRESS_TEXT_BYTES];
 	unsigned held_back;
 
-	if (delay_ms >= LONG_DELAY_MS &&
-	    log_limit_pass(&worker->scoreboard->delay_limit, LOG_MS, &held_back))
+	if (turn <= now_ns())
+		return false;
+	ring(scoreboard_arrive(sb, worker->slot, conn->peer, conn->peer_len));
+	if (ms >= LONG_DELAY_MS && log_limit_pass(&sb->delay_limit, LOG_MS, &held_back))
 		log_notice("pool %s: %s waits %" PRId64 ".%" PRId64
 			   " s for its turn (%s; %u more like this)",
 			   worker->pool, address_format(conn->peer, conn->peer_len, client),
-			   delay_ms / 1000, delay_ms % 1000 / 100, option, held_back);
+			   ms / 1000, ms % 1000 / 100, option, held_back);
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
 		;
+	return true;
 }
 
 /*
@@ -179,32 +186,19 @@ wait_for_turn(const struct worker *worker, const struct conn *conn, uint64_t sou
 	      void (*ring)(bool))
 {
 	struct scoreboard *sb = worker->scoreboard;
-	const struct access *access = worker->gen->access;
-	const struct {
-		const char *option;
-		const struct rate *rate;
-	} limits[] = {
-		{ "rate_limit_per_source", &access->source_rate },
-		{ "rate_limit", &access->rate },
-	};
+	const struct rate *of_source = &worker->gen->access->source_rate;
+	const struct rate *of_pool = &worker->gen->access->rate;
 	bool waited = false;
 
-	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
-		int64_t now, turn;
-
-		if (limits[i].rate->interval == 0)
-			continue;
-		now = now_ns();
-		turn = i == 0 ? rate_turn_of(&sb->source_rates, source, limits[i].rate, now)
-			      : rate_turn(&sb->rate_full_at, limits[i].rate, now);
-		if (turn <= now)
-			continue;
-		if (!waited)
-			atomic_fetch_add(&sb->delayed, 1);
-		waited = true;
-		ring(scoreboard_arrive(sb, worker->slot, conn->peer, conn->peer_len));
-		wait_until(worker, conn, turn, (turn - now) / 1000000, limits[i].option);
-	}
+	if (of_source->interval > 0)
+		waited = wait_until(worker, conn,
+				    rate_turn_of(&sb->source_rates, source, of_source, now_ns()),
+				    "rate_limit_per_source", ring);
+	if (of_pool->interval > 0)
+		waited |= wait_until(worker, conn, rate_turn(&sb->rate_full_at, of_pool, now_ns()),
+				     "rate_limit", ring);
+	if (waited)
+		atomic_fetch_add(&sb->delayed, 1);
 }
 
 /* ---- all of it ---- */

@@ -21,6 +21,8 @@ from test_processes import AS_STRANGER, LOST_WITH_ITS_WORKER
 from web import Client, Site, http
 
 ENDLESS = script('echo $$; exec sleep 600')
+# ip(7): the port is chosen at the connect, or thousands of tests' connections use all of them up.
+IP_BIND_ADDRESS_NO_PORT = 24
 DAYS = 'Mon Tue Wed Thu Fri Sat Sun'.split()
 
 
@@ -28,6 +30,7 @@ def connect(daemon, name, source='127.0.0.1', timeout=PATIENCE):
     """A connection from one of the addresses of this machine."""
     sock = socket.socket()
     sock.settimeout(timeout)
+    sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
     sock.bind((source, 0))
     sock.connect(('127.0.0.1', daemon.port(name)))
     return sock
