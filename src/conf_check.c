@@ -124,6 +124,8 @@ check_sections(struct conf_pool *pool, char **err)
 				   "exec { command = { \"/path/to/program\", \"argument\" } }");
 	if (pool->service == CONF_SERVICE_HTTP)
 		return conf_check_http(pool, err);
+	if (pool->service == CONF_SERVICE_PROGRAM && conf_check_program(pool, err) < 0)
+		return -1;
 	if (pool->access_log)
 		return fail_option(err, pool, "access_log", "access_log is for service \"http\"");
 	return 0;
@@ -160,7 +162,8 @@ finish_pool(struct conf_pool *pool, const struct conf *conf, char **err)
 {
 	if (pool->service == CONF_UNSET)
 		return fail_option(err, pool, "service",
-				   "no service: write service = \"http\" (or exec, echo, rot13)");
+				   "no service: write service = \"http\" (or exec, "
+				   "program, echo, rot13)");
 	if (!pool->listen)
 		return fail_option(err, pool, "listen",
 				   "no listen address: write listen = \"127.0.0.1:8080\", "

@@ -39,10 +39,11 @@ find_program(const struct conf_pool *conf, const char *name, char *const *enviro
 }
 
 static int
-fail_command(const struct conf_pool *conf, char *why, char **err)
+fail_command(const struct conf_pool *conf, enum conf_service service, char *why, char **err)
 {
-	struct conf_where where = conf->section_set[CONF_SERVICE_EXEC][conf_option_index(
-	    &conf_service_sections[CONF_SERVICE_EXEC], "command")];
+	struct conf_where where =
+	    conf->section_set[service]
+			     [conf_option_index(&conf_service_sections[service], "command")];
 
 	util_fail(err, "%s:%d: command: %s", where.file, where.line, why);
 	free(why);
@@ -50,7 +51,8 @@ fail_command(const struct conf_pool *conf, char *why, char **err)
 }
 
 static int
-check_program(const struct conf_pool *conf, const struct identity *id, const char *path, char **err)
+check_program(const struct conf_pool *conf, enum conf_service service, const struct identity *id,
+	      const char *path, char **err)
 {
 	char *why = NULL, *outside = util_format("%s%s", conf->chroot ? conf->chroot : "", path);
 	struct stat st;
@@ -71,7 +73,7 @@ check_program(const struct conf_pool *conf, const struct identity *id, const cha
 	else
 		identity_may(id, conf->chroot, path, X_OK, &why);
 	free(outside);
-	return why ? fail_command(conf, why, err) : 0;
+	return why ? fail_command(conf, service, why, err) : 0;
 }
 
 void
@@ -87,21 +89,29 @@ exec_release(void *prepared)
 	free(p);
 }
 
+struct exec_prepared *
+exec_prepare_command(const struct conf_pool *conf, enum conf_service service, char *const *command,
+		     const struct identity *id, char **err)
+{
+	struct exec_prepared *p = util_calloc(1, sizeof(*p));
+
+	p->environment = exec_env_fixed(conf, id);
+	p->argv = util_list_copy(command);
+	p->path = find_program(conf, command[0], p->environment);
+	if (!p->path)
+		p->path = util_strdup(command[0]);
+	if (check_program(conf, service, id, p->path, err) == 0)
+		return p;
+	exec_release(p);
+	return NULL;
+}
+
 int
 exec_prepare(const struct conf_pool *conf, const struct identity *id, void **prepared, char **err)
 {
-	struct exec_prepared *p = util_calloc(1, sizeof(*p));
-	const char *name = conf->exec.command[0];
-
-	p->environment = exec_env_fixed(conf, id);
-	p->argv = util_list_copy(conf->exec.command);
-	p->path = find_program(conf, name, p->environment);
-	if (!p->path)
-		p->path = util_strdup(name);
-	if (exec_env_check(conf, err) < 0 || check_program(conf, id, p->path, err) < 0) {
-		exec_release(p);
+	if (exec_env_refuse(conf, exec_env_of_connection, "is set anew for each connection", err) <
+	    0)
 		return -1;
-	}
-	*prepared = p;
-	return 0;
+	*prepared = exec_prepare_command(conf, CONF_SERVICE_EXEC, conf->exec.command, id, err);
+	return *prepared ? 0 : -1;
 }
