@@ -90,6 +90,7 @@ pool_slots_spawn(struct pool *pool, struct generation *gen, enum slot_state stat
 	slot->retired = slot->late = slot->at_once = false;
 	slot->due = DUE_NOT;
 	slot->told_slow = slot->expired = SLOT_NO_REQUEST;
+	slot->cpu_mark = 0;
 	gen->workers++;
 	if (pool->owed > 0 && gen == pool->current) {
 		pool->owed--;
