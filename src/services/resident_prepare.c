@@ -6,17 +6,17 @@
 #include <string.h>
 
 /* What sd_listen_fds(3) says; the digits are written over in the child. */
-static char *const listen_fds[] = { "LISTEN_FDS=1", "LISTEN_PID=00000000000", NULL };
-
 static void
 add_listen_fds(const struct conf_pool *conf, char ***environment)
 {
-	char *names =
-	    util_format("LISTEN_FDNAMES=%s", strchr(conf->name, ':') ? "unknown" : conf->name);
-	char *const last[] = { names, NULL };
+	const char *name = strchr(conf->name, ':') ? "unknown" : conf->name;
+	char **list = NULL, *names = util_format("LISTEN_FDNAMES=%s", name);
 
-	exec_env_extend(environment, NULL, listen_fds);
-	exec_env_extend(environment, NULL, last);
+	util_list_add(&list, "LISTEN_FDS=1");
+	util_list_add(&list, "LISTEN_PID=00000000000");
+	util_list_add(&list, names);
+	exec_env_extend(environment, NULL, list);
+	util_list_free(list);
 	free(names);
 }
 
