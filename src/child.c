@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -66,12 +65,36 @@ child_keep(int *fds, size_t n, int first)
 	close_range((unsigned)behind, ~0U, 0);
 }
 
+/* Without a call of libc, for the memory of a parent that stands still. */
+static void
+print_pid(pid_t pid, char text[CHILD_PID_BYTES])
+{
+	char digits[CHILD_PID_BYTES];
+	int n = 0;
+
+	do
+		digits[n++] = (char)('0' + pid % 10);
+	while ((pid /= 10) > 0);
+	while (n > 0)
+		*text++ = digits[--n];
+	*text = '\0';
+}
+
+static int
+pass_descriptor_3(const struct child_program *p)
+{
+	if (!p->listen_pid)
+		return close_range(3, ~0U, 0);
+	print_pid(getpid(), p->listen_pid);
+	return fcntl(3, F_SETFD, 0) < 0 ? -1 : close_range(4, ~0U, 0);
+}
+
 /* Runs in the memory of the parent, which stands still: it must only make system calls. */
 static void
 become_program(const struct child_program *p, pid_t parent, volatile int *error)
 {
 	if (setsid() < 0 || dup2(p->in, 0) < 0 || dup2(p->out, 1) < 0 || dup2(p->err, 2) < 0 ||
-	    close_range(3, ~0U, 0) < 0 || (p->directory && chdir(p->directory) < 0) ||
+	    pass_descriptor_3(p) < 0 || (p->directory && chdir(p->directory) < 0) ||
 	    (p->settle && p->settle(p->arg) < 0) ||
 	    prctl(PR_SET_PDEATHSIG, p->death_signal) < 0) { /* a change of uid clears it */
 		*error = errno;
@@ -126,7 +149,7 @@ child_start(const char *path, char *const *argv, char *const *envp, const int *f
 	child_keep(moved, n, STDERR_FILENO + 1);
 	for (size_t i = 0; i < n; i++)
 		fcntl(moved[i], F_SETFD, 0);
-	snprintf(pid_text, 12, "%d", (int)getpid());
+	print_pid(getpid(), pid_text);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	execve(path, argv, envp);
 	_exit(127);

@@ -27,10 +27,17 @@ pid_t child_fork(sigset_t *old);
  */
 void child_keep(int *fds, size_t n, int first);
 
+#define CHILD_PID_BYTES 12 /* with the end */
+
 struct child_program {
 	const char *path; /* of the program; no search */
 	char *const *argv, *const *envp;
 	int in, out, err;
+	/*
+	 * Where the digits of LISTEN_PID= stand in envp, CHILD_PID_BYTES of them: the program
+	 * then has this process's descriptor 3, too (sd_listen_fds(3)).  NULL: it has not.
+	 */
+	char *listen_pid;
 	const char *directory; /* NULL: this process's */
 	/* What else is to be done before execve(2), or NULL: 0, or -1 with errno.  Only system
 	 * calls. */
@@ -41,8 +48,8 @@ struct child_program {
 };
 
 /*
- * Starts a program as leader of a new session with exactly descriptors 0, 1, 2 and
- * default signals.  By vfork(2): the cheapest way there is, whatever this process's
+ * Starts a program as leader of a new session with exactly descriptors 0, 1, 2 (and 3, if
+ * asked for) and default signals.  By vfork(2): the cheapest way there is, whatever this process's
  * size.  *pid is set before a signal handler can run.  0, or -1 with errno, also when
  * it is execve(2) that failed.
  */
@@ -51,7 +58,7 @@ int child_spawn(const struct child_program *program, volatile pid_t *pid);
 /*
  * Starts a program with the n descriptors as 3, 4, ... and standard input, output and
  * error as they are.  Its process id is printed at pid_text, as in the LISTEN_PID= of
- * envp, which has 12 bytes for it.  The process, or -1 with errno; that the program cannot
+ * envp, which has CHILD_PID_BYTES for it.  The process, or -1 with errno; that the program cannot
  * be executed is seen as exit status 127.
  */
 pid_t child_start(const char *path, char *const *argv, char *const *envp, const int *fds, size_t n,

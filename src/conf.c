@@ -2,10 +2,12 @@
 #include "conf_value.h"
 
 #include <ctype.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
+static const int signal_codes[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH };
 static const int log_level_codes[] = { LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
 
 bool
@@ -28,6 +30,12 @@ int
 conf_log_level(const struct conf *conf)
 {
 	return log_level_codes[conf->log_level];
+}
+
+int
+conf_signal(int64_t choice)
+{
+	return signal_codes[choice];
 }
 
 int
@@ -95,6 +103,12 @@ conf_set(void *base, const struct conf_option *o, const char *text, char **err)
 		return conf_value_mode(text, o->max, number, err);
 	case CONF_CHOICE:
 		return conf_value_choice(text, o->choices, number, err);
+	case CONF_READY:
+		if (strcmp(text, "notify") == 0) {
+			*number = CONF_NOTIFY;
+			return 0;
+		}
+		return conf_value_time(text, o->min, o->max, number, err);
 	case CONF_RLIMIT:
 		if (strcmp(text, "unlimited") == 0) {
 			*number = CONF_UNLIMITED;

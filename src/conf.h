@@ -17,6 +17,7 @@
 
 #define CONF_UNSET       INT64_MIN /* a number that nobody set */
 #define CONF_UNLIMITED   INT64_MAX /* an rlimit of "unlimited" */
+#define CONF_NOTIFY      (-1)      /* ready = "notify" */
 #define CONF_MAX_WORKERS 65536     /* no pool and no sum of pools goes beyond */
 
 enum conf_type {
@@ -34,6 +35,7 @@ enum conf_type {
 	CONF_MODE,   /* octal */
 	CONF_CHOICE, /* index into choices */
 	CONF_RLIMIT, /* a size, or "unlimited" */
+	CONF_READY,  /* a time, or "notify" */
 };
 
 /* What a running pool must do when the option changes at a reload. */
@@ -148,6 +150,18 @@ struct conf_service_exec {
 	char **command;
 };
 
+enum conf_socket_fd { CONF_SOCKET_IS_STDIN, CONF_SOCKET_IS_LISTEN_FDS };
+enum conf_output { CONF_OUTPUT_LOG, CONF_OUTPUT_NULL };
+
+struct conf_service_program {
+	char **command;
+	int64_t socket_fd;      /* enum conf_socket_fd */
+	int64_t ready;          /* a time, or CONF_NOTIFY */
+	int64_t stop_signal;    /* see conf_signal() */
+	int64_t stop_timeout;   /* CONF_UNSET: graceful_timeout alone counts */
+	int64_t output, errors; /* enum conf_output, of stdout and stderr */
+};
+
 struct conf_service_stream {
 	int64_t idle_timeout;
 };
@@ -198,6 +212,7 @@ struct conf_pool {
 	struct conf_where section_where[8];
 	struct conf_where section_set[8][CONF_SECTION_OPTIONS];
 	struct conf_service_exec exec;
+	struct conf_service_program program;
 	struct conf_service_stream echo, rot13;
 	struct conf_status status;
 	struct conf_service_module module;
@@ -224,6 +239,7 @@ struct conf {
 /* The services, in the order of the choices of "service" and of conf_sections[]. */
 enum conf_service {
 	CONF_SERVICE_EXEC,
+	CONF_SERVICE_PROGRAM,
 	CONF_SERVICE_ECHO,
 	CONF_SERVICE_ROT13,
 	CONF_SERVICE_HTTP,
@@ -258,6 +274,9 @@ int conf_log_level(const struct conf *conf);
 
 /* The index of a level's name ("notice"), or -1. */
 int conf_log_level_from_name(const char *name);
+
+/* The signal that a stop_signal stands for. */
+int conf_signal(int64_t choice);
 
 /* What the offsets of a service's section count from. */
 void *conf_service_values(const struct conf_pool *pool, size_t service);

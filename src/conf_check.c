@@ -146,6 +146,8 @@ check_sections(struct conf_pool *pool, char **err)
 		return -1;
 	if (pool->service == CONF_SERVICE_HTTP)
 		return conf_check_http(pool, err);
+	if (pool->service == CONF_SERVICE_PROGRAM && conf_check_program(pool, err) < 0)
+		return -1;
 	if (pool->access_log)
 		return fail_option(err, pool, "access_log", "access_log is for service \"http\"");
 	return 0;
@@ -155,14 +157,14 @@ check_sections(struct conf_pool *pool, char **err)
 static int
 check_access(struct conf_pool *pool, char **err)
 {
-	bool is_http = pool->service == CONF_SERVICE_HTTP;
+	bool is_http = pool->service == CONF_SERVICE_HTTP || pool->service == CONF_SERVICE_STATUS;
 
 	if (is_http && pool->banner)
 		return fail_option(err, pool, "banner",
-				   "banner is not for service \"http\": its clients speak first");
+				   "banner is not for HTTP: its clients speak first");
 	if (is_http && pool->deny_message)
 		return fail_option(err, pool, "deny_message",
-				   "deny_message is not for service \"http\": it answers 403, "
+				   "deny_message is not for HTTP: it answers 403, "
 				   "429 or 503");
 	if (pool->rate_burst > 1 && pool->rate_limit == 0)
 		return fail_option(err, pool, "rate_burst", "rate_burst goes with rate_limit");
@@ -211,7 +213,7 @@ finish_pool(struct conf_pool *pool, const struct conf *conf, char **err)
 	if (pool->service == CONF_UNSET)
 		return fail_option(
 		    err, pool, "service",
-		    "no service: write service = \"http\" (or exec, module, echo, rot13)");
+		    "no service: write service = \"http\" (or exec, program, module, echo, rot13)");
 	if (!pool->listen)
 		return fail_option(err, pool, "listen",
 				   "no listen address: write listen = \"127.0.0.1:8080\", "

@@ -22,6 +22,12 @@ dump_number(const struct conf_option *o, int64_t value, FILE *out)
 	case CONF_TIME:
 		conf_value_print_time(out, value);
 		break;
+	case CONF_READY:
+		if (value == CONF_NOTIFY)
+			fputs("\"notify\"", out);
+		else
+			conf_value_print_time(out, value);
+		break;
 	case CONF_BOOL:
 		fputs(value ? "true" : "false", out);
 		break;

@@ -7,9 +7,8 @@
 #define WEEK    (7 * DAY)
 #define NOTHING 0, 0, NULL
 
-const char *const conf_service_names[] = {
-	"exec", "echo", "rot13", "http", "status", "module", NULL
-};
+const char *const conf_service_names[] = { "exec", "program", "echo",   "rot13",
+					   "http", "status",  "module", NULL };
 #define MAX_RATE 1000000 /* a second */
 
 const char *const conf_rlimit_names[CONF_RLIMITS] = { "as",      "core",   "cpu",   "data", "fsize",
@@ -21,6 +20,10 @@ const char *const conf_log_levels[] = { "error", "warning", "notice", "info", "d
 
 static const char *const log_formats[] = { "text", "json", NULL };
 static const char *const symlink_choices[] = { "no", "owner", "yes", NULL };
+static const char *const socket_fd_choices[] = { "0", "3", NULL };
+static const char *const signal_choices[] = { "TERM", "INT",  "QUIT",  "HUP",
+					      "USR1", "USR2", "WINCH", NULL };
+static const char *const output_choices[] = { "log", "null", NULL };
 
 /* One option an entry, readable as a table. */
 /* clang-format off */
@@ -124,6 +127,21 @@ static const struct conf_option pool_options[] = {
 
 static const struct conf_option exec_options[] = {
 	{ "command", CONF_LIST, CONF_GENERATION, POOL(exec.command), NOTHING, NULL },
+};
+
+static const struct conf_option program_options[] = {
+	{ "command", CONF_LIST, CONF_GENERATION, POOL(program.command), NOTHING, NULL },
+	{ "socket_fd", CONF_CHOICE, CONF_GENERATION, POOL(program.socket_fd), 0, 0,
+	  socket_fd_choices, "0" },
+	{ "ready", CONF_READY, CONF_GENERATION, POOL(program.ready), 0, 3600000, NULL, "1s" },
+	{ "stop_signal", CONF_CHOICE, CONF_GENERATION, POOL(program.stop_signal), 0, 0,
+	  signal_choices, "TERM" },
+	{ "stop_timeout", CONF_TIME, CONF_GENERATION, POOL(program.stop_timeout), 0, DAY, NULL,
+	  NULL },
+	{ "stdout", CONF_CHOICE, CONF_GENERATION, POOL(program.output), 0, 0, output_choices,
+	  "log" },
+	{ "stderr", CONF_CHOICE, CONF_GENERATION, POOL(program.errors), 0, 0, output_choices,
+	  "log" },
 };
 
 static const struct conf_option echo_options[] = {
@@ -269,6 +287,7 @@ const struct conf_section conf_site_section = {
 
 const struct conf_section conf_service_sections[CONF_SERVICES] = {
 	[CONF_SERVICE_EXEC] = { SECTION("exec", exec_options), 0, { NULL } },
+	[CONF_SERVICE_PROGRAM] = { SECTION("program", program_options), 0, { NULL } },
 	[CONF_SERVICE_ECHO] = { SECTION("echo", echo_options), 0, { NULL } },
 	[CONF_SERVICE_ROT13] = { SECTION("rot13", rot13_options), 0, { NULL } },
 	[CONF_SERVICE_HTTP] = {
@@ -288,6 +307,7 @@ const struct conf_section *const conf_all_sections[] = {
 	&conf_global_section,
 	&conf_pool_section,
 	&conf_service_sections[CONF_SERVICE_EXEC],
+	&conf_service_sections[CONF_SERVICE_PROGRAM],
 	&conf_service_sections[CONF_SERVICE_ECHO],
 	&conf_service_sections[CONF_SERVICE_ROT13],
 	&conf_service_sections[CONF_SERVICE_HTTP],

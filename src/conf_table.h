@@ -34,4 +34,7 @@ conf_list_at(const void *base, const struct conf_option *option)
 /* conf_check_http.c: defaults of the http section, and what must hold in it. */
 int conf_check_http(struct conf_pool *pool, char **err);
 
+/* conf_check_program.c: what a pool can have whose program accepts by itself. */
+int conf_check_program(const struct conf_pool *pool, char **err);
+
 #endif

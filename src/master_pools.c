@@ -3,14 +3,18 @@
  */
 #include "master_private.h"
 
+#include "accepted.h"
 #include "child.h"
 #include "netdiag.h"
 #include "pool_figures.h"
+#include "procinfo.h"
 #include "session.h"
 #include "worker.h"
 
 #include <stdlib.h>
 #include <unistd.h>
+
+#define FAMILY_MAX 64 /* processes of a program that are looked at */
 
 /* In the child: what other pools' workers say is none of its business. */
 static void
@@ -70,6 +74,52 @@ static int
 handshakes(const struct listener *listener)
 {
 	return netdiag_handshakes(listener->fd);
+}
+
+static int
+accepted(const struct listener *listener)
+{
+	struct accepted list;
+	int n;
+
+	if (accepted_list(listener->fd, &list) < 0)
+		return -1;
+	n = (int)list.n;
+	accepted_free(&list);
+	return n;
+}
+
+/* The program and its children: any of them may be the one that serves. */
+static void
+examine_program(struct pool_program *program, const struct accepted *list)
+{
+	pid_t family[FAMILY_MAX];
+	size_t n = procinfo_family(program->pid, family, FAMILY_MAX);
+	bool seen = list != NULL, found = false;
+
+	for (size_t i = 0; i < n; i++) {
+		int holds = list ? accepted_holds(family[i], list) : -1;
+
+		program->cpu_ns += procinfo_cpu_ns(family[i]);
+		found |= holds > 0;
+		seen &= holds >= 0;
+	}
+	if (found)
+		program->holds = POOL_HOLDS;
+	else
+		program->holds = seen ? POOL_HOLDS_NONE : POOL_HOLDS_UNKNOWN;
+}
+
+static void
+examine(const struct listener *listener, struct pool_program *programs, size_t n)
+{
+	struct accepted list;
+	bool known = accepted_list(listener->fd, &list) == 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (programs[i].pid > 1)
+			examine_program(&programs[i], known ? &list : NULL);
+	accepted_free(&list);
 }
 
 static int
@@ -189,6 +239,8 @@ const struct pool_ops master_pool_ops = {
 	.sample_at = sample_at,
 	.give_way = give_way,
 	.watch = watch,
+	.accepted = accepted,
+	.examine = examine,
 	.left_behind = left_behind,
 };
 

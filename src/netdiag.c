@@ -1,5 +1,7 @@
 #include "netdiag.h"
 
+#include "sockdiag.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
@@ -140,8 +142,23 @@ count_sockets(in_port_t port, unsigned state, unsigned long *inode)
 	return n;
 }
 
+struct handshakes {
+	in_port_t port;
+	int n;
+};
+
+static void
+count_handshake(const struct nlmsghdr *answer, void *arg)
+{
+	const struct inet_diag_msg *msg = NLMSG_DATA(answer);
+	struct handshakes *h = arg;
+
+	h->n += answer->nlmsg_len >= NLMSG_LENGTH(sizeof(*msg)) && msg->id.idiag_sport == h->port;
+}
+
+/* The kernel looks through its table, and tells of those only: no other one is copied. */
 static int
-ask_for_handshakes(int netlink, int family, in_port_t port)
+count_handshakes(int family, in_port_t port)
 {
 	struct {
 		struct nlmsghdr header;
@@ -155,47 +172,10 @@ ask_for_handshakes(int netlink, int family, in_port_t port)
 			 .idiag_states = 1U << TCP_SYN_RECV,
 			 .id.idiag_sport = port },
 	};
+	struct handshakes h = { .port = port };
 
-	return send(netlink, &ask, sizeof(ask), 0) == (ssize_t)sizeof(ask) ? 0 : -1;
-}
-
-/* The sockets in one piece of a dump; *more: another piece follows. */
-static int
-count_answers(const struct nlmsghdr *header, size_t len, in_port_t port, bool *more)
-{
-	int n = 0;
-
-	for (; NLMSG_OK(header, len); header = NLMSG_NEXT(header, len)) {
-		const struct inet_diag_msg *msg = NLMSG_DATA(header);
-
-		if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY) {
-			*more = false; /* the end, or an error */
-			break;
-		}
-		n += header->nlmsg_len >= NLMSG_LENGTH(sizeof(*msg)) && msg->id.idiag_sport == port;
-	}
-	return n;
-}
-
-/* The kernel looks through its table, and tells of those only: no other one is copied. */
-static int
-count_handshakes(int family, in_port_t port)
-{
-	int n = 0, netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-				    NETLINK_SOCK_DIAG);
-	_Alignas(struct nlmsghdr) char answer[8192];
-	bool more = netlink >= 0 && ask_for_handshakes(netlink, family, port) == 0;
-
-	while (more) {
-		ssize_t len = recv(netlink, answer, sizeof(answer), 0);
-
-		if (len <= 0)
-			break;
-		n += count_answers((struct nlmsghdr *)answer, (size_t)len, port, &more);
-	}
-	if (netlink >= 0)
-		close(netlink);
-	return n;
+	sockdiag_dump(&ask.header, count_handshake, &h);
+	return h.n;
 }
 
 int

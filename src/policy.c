@@ -7,16 +7,19 @@
 /* Forks that may be under way before one of them has proven that workers can start. */
 #define UNPROVEN_MAX 10
 
-#define PROVEN_MS         1000
-#define AT_LIMIT_ARM_MS   250
-#define GIVE_WAY_LOOK_MS  2
-#define GIVE_WAY_SOON_MS  50
-#define SATURATED_LOOK_MS 1000
-#define BACKOFF_FIRST_MS  1000
-#define BACKOFF_MAX_MS    30000
-#define FORK_RETRY_MS     100
-#define FORK_RETRY_MAX_MS 5000
-#define TERM_TO_KILL_MS   5000
+#define PROVEN_MS          1000
+#define AT_LIMIT_ARM_MS    250
+#define UNSEEN_ARM_MS      50
+#define UNSEEN_LOOK_MS     1000
+#define UNSEEN_LOOK_MIN_MS 50
+#define GIVE_WAY_LOOK_MS   2
+#define GIVE_WAY_SOON_MS   50
+#define SATURATED_LOOK_MS  1000
+#define BACKOFF_FIRST_MS   1000
+#define BACKOFF_MAX_MS     30000
+#define FORK_RETRY_MS      100
+#define FORK_RETRY_MAX_MS  5000
+#define TERM_TO_KILL_MS    5000
 
 static int
 at_least_0(int n)
@@ -110,16 +113,27 @@ surplus(const struct policy_limits *l, const struct policy_census *c, struct pol
 }
 
 /*
- * Nothing can be started, but whether connections wait must be seen.  A pool that is
- * hard at work touches its limit all the time: what would tell is armed again only
- * after a while, so that it costs no more than a few looks a second.
+ * What would tell of the next connection is armed now, or again only after a while, so
+ * that a pool that is hard at work costs no more than a few looks a second.
  */
-static void
-watch_limit(const struct policy_census *c, bool keeps, struct policy_state *state, int64_t now,
-	    struct policy_plan *plan)
+static bool
+may_arm(struct policy_state *state, int64_t pause, int64_t now, struct policy_plan *plan)
 {
-	int64_t arm_at = state->armed_at + (keeps ? GIVE_WAY_LOOK_MS : AT_LIMIT_ARM_MS);
+	int64_t arm_at = state->armed_at + pause;
 
+	if (state->armed_at != 0 && now != state->armed_at && now < arm_at) {
+		look_again(plan, arm_at);
+		return false;
+	}
+	state->armed_at = now;
+	return true;
+}
+
+/* Nothing can be started, but whether connections wait must be seen. */
+static void
+watch_limit(const struct policy_limits *l, const struct policy_census *c,
+	    struct policy_state *state, int64_t now, struct policy_plan *plan)
+{
 	if (c->idle == 0 && c->kept > 0) {
 		/* Whoever comes is served as soon as an idle connection has given way. */
 		plan->give_way = at_least_0((int)util_min(c->queue - c->closing, c->kept));
@@ -130,18 +144,41 @@ watch_limit(const struct policy_census *c, bool keeps, struct policy_state *stat
 		return;
 	}
 	if (plan->saturated) {
-		look_again(plan, now + (keeps ? GIVE_WAY_SOON_MS : SATURATED_LOOK_MS));
+		look_again(plan, now + (l->keeps ? GIVE_WAY_SOON_MS : SATURATED_LOOK_MS));
 		return;
 	}
-	if (state->armed_at != 0 && now != state->armed_at && now < arm_at) {
-		look_again(plan, arm_at);
+	if (!may_arm(state, l->keeps ? GIVE_WAY_LOOK_MS : AT_LIMIT_ARM_MS, now, plan))
 		return;
-	}
-	state->armed_at = now;
-	if (c->idle > 0)
+	if (c->idle > 0 && !l->unseen)
 		plan->ring_below = 1;
 	else if (c->starting + plan->start == 0)
 		plan->watch = true;
+}
+
+/* Who does not tell that it goes idle must be counted while there may be too many. */
+static void
+sample_unseen(const struct policy_limits *l, const struct policy_census *c, int64_t now,
+	      struct policy_plan *plan)
+{
+	int64_t pause =
+	    util_max(util_min(l->spare_timeout / 10, UNSEEN_LOOK_MS), UNSEEN_LOOK_MIN_MS);
+
+	if (!l->fixed && c->idle + c->busy > l->max_spare)
+		look_again(plan, now + pause);
+}
+
+/* It can grow, but its workers do not tell when it must. */
+static void
+watch_unseen(const struct policy_limits *l, const struct policy_census *c,
+	     struct policy_state *state, int64_t now, struct policy_plan *plan)
+{
+	plan->ring_below = 0;
+	if (!plan->watch)
+		plan->watch = may_arm(state, UNSEEN_ARM_MS, now, plan);
+	/* A change may be missed when it is at once accepted: one is seldom alone. */
+	if (l->min_spare > 0 && c->busy != state->busy_seen)
+		look_again(plan, now + UNSEEN_LOOK_MS);
+	state->busy_seen = c->busy;
 }
 
 bool
@@ -190,13 +227,17 @@ policy_look(const struct policy_limits *l, const struct policy_census *c,
 	if (!l->fixed && state->surplus_end == 0)
 		plan->ring_above = l->max_spare;
 	plan->watch = can_grow && c->idle + c->starting + plan->start == 0;
+	if (can_grow && l->unseen)
+		watch_unseen(l, c, state, now, plan);
+	if (l->unseen)
+		sample_unseen(l, c, now, plan);
 	plan->starved |= !l->fixed && after < l->max && c->room <= plan->start &&
 			 c->idle + c->starting + plan->start == 0;
 	at_limit = after >= l->max || c->room <= plan->start;
 	plan->saturated =
 	    at_limit && c->idle + c->starting + plan->start + c->kept == 0 && c->queue > 0;
 	if (at_limit && c->starting + plan->start == 0 && c->idle + c->busy > 0)
-		watch_limit(c, l->keeps, state, now, plan);
+		watch_limit(l, c, state, now, plan);
 }
 
 void

@@ -14,6 +14,8 @@ struct policy_limits {
 	int min_spare, max_spare, max;
 	int64_t spare_timeout;
 	bool keeps; /* workers keep connections that can give way: look soon */
+	/* They do not tell when they go busy: the listen socket tells, and looks now and then. */
+	bool unseen;
 };
 
 /* The workers of the present generation, and what they have before them. */
@@ -36,7 +38,8 @@ struct policy_state {
 	int64_t next_try;    /* no fork before; 0: at once */
 	int fork_failures;   /* fork(2) itself, in a row */
 	int64_t surplus_end; /* when what was surplus all the time goes; 0: no surplus */
-	int64_t armed_at;    /* at the limit: when the bell or the watch was last armed */
+	int64_t armed_at;    /* at the limit, or unseen: when bell or watch was last armed */
+	int busy_seen;       /* unseen: at the last look */
 };
 
 struct policy_plan {
@@ -44,7 +47,7 @@ struct policy_plan {
 	int64_t look_at; /* look again then at the latest; 0: only when something happens */
 	int ring_below, ring_above; /* see scoreboard_set_bell() */
 	int give_way;               /* so many kept connections must give way to those that wait */
-	bool watch;     /* nobody would accept: the master must watch the listen socket */
+	bool watch;     /* nobody would accept, or nobody tells: the master must watch the socket */
 	bool starved;   /* wants workers that there is no room for */
 	bool saturated; /* all that are allowed are busy, and connections wait */
 	bool reset_low;

@@ -4,6 +4,7 @@
 #include "pool_history.h"
 #include "pool_limits.h"
 #include "pool_old.h"
+#include "pool_resident.h"
 #include "pool_size.h"
 #include "pool_slots.h"
 
@@ -85,7 +86,7 @@ pool_processes(const struct pool *pool)
 unsigned
 pool_busy(const struct pool *pool)
 {
-	unsigned busy = 0;
+	unsigned busy = pool_resident(pool) ? pool_resident_busy(pool) : 0;
 
 	for (size_t i = 0; i < pool->nslots; i++)
 		if (pool->slots[i].state != SLOT_FREE) {
@@ -190,13 +191,13 @@ give_orders(struct pool *pool)
 
 /* As many as could take over what the old ones do now, and what is asked for at a start. */
 static unsigned
-workers_to_try(struct pool *pool, const struct conf_pool *conf)
+workers_to_try(struct pool *pool, const struct conf_pool *conf, int64_t now)
 {
 	struct policy_census c = { 0 };
 	int64_t n = conf->start_workers + (conf->workers > 0 ? pool->extra : 0);
 
 	if (pool->current) {
-		pool_size_census(pool, &c);
+		pool_size_census(pool, &c, now, NULL);
 		if (conf->workers == CONF_UNSET && c.busy + conf->min_spare_workers > n)
 			n = c.busy + conf->min_spare_workers;
 		if (n == 0)
@@ -214,7 +215,7 @@ pool_try(struct pool *pool, struct generation *gen, int64_t now)
 	free(pool->trial_error);
 	pool->trial_error = NULL;
 	pool->trial_waits = false;
-	pool->trial_workers = workers_to_try(pool, gen->conf);
+	pool->trial_workers = workers_to_try(pool, gen->conf, now);
 	try_more(pool, now);
 }
 
@@ -260,8 +261,9 @@ pool_take_back(struct pool *pool, int64_t now)
 		return;
 	pool->trial = NULL;
 	pool_old_add(pool, gen, GENERATION_RETIRING, now);
+	/* A program that accepts by itself may have a connection: it leaves in order. */
 	for (size_t i = 0; i < pool->nslots; i++)
-		if (pool->slots[i].gen == gen)
+		if (pool->slots[i].gen == gen && !gen->service->run)
 			pool_slots_end(pool, &pool->slots[i], now);
 	pool_look(pool, now);
 }
@@ -298,7 +300,7 @@ pool_scale(struct pool *pool, int extra, int64_t now)
 	if (fewer > 0 && !fixed) {
 		struct policy_census c;
 
-		pool_size_census(pool, &c);
+		pool_size_census(pool, &c, now, NULL);
 		pool_size_retire(pool, (int)util_min(fewer, c.idle - pool_base(pool) - extra), now);
 	}
 	pool_look(pool, now);

@@ -42,6 +42,15 @@ struct slot {
 	/* By the number of the request that it was for. */
 	uint64_t told_slow, expired;
 	int64_t expired_at;
+	int64_t cpu_mark; /* see pool_resident_mark() */
+};
+
+/* A program that accepts by itself, and what can be seen of it. */
+struct pool_program {
+	size_t slot;
+	pid_t pid;      /* as its worker says; 0: none */
+	int64_t cpu_ns; /* of it and what descends from it */
+	enum { POOL_HOLDS_UNKNOWN, POOL_HOLDS_NONE, POOL_HOLDS } holds; /* a connection */
 };
 
 struct pool;
@@ -57,6 +66,10 @@ struct pool_ops {
 	void (*sample_at)(struct pool *pool, int64_t when); /* once, for pool_sample() */
 	void (*give_way)(struct pool *pool, int n);         /* so many kept connections, no more */
 	void (*watch)(struct pool *pool, bool on); /* once: tell when its socket is readable */
+	/* Connections that programs have accepted there and not closed; -1: unknown. */
+	int (*accepted)(const struct listener *listener);
+	/* Fills in cpu_ns and holds. */
+	void (*examine)(const struct listener *listener, struct pool_program *programs, size_t n);
 	/* A worker died while a program ran in that session: see session.h. */
 	void (*left_behind)(pid_t session);
 };
@@ -106,6 +119,11 @@ struct pool {
 	bool settled;  /* has the workers that it wants, as far as limits allow */
 	bool drained;  /* parked, and its last worker has gone */
 	struct conf_pool *parked; /* drained by an operator: what it will be when it resumes */
+
+	/* Of programs that accept by themselves, see pool_resident.h. */
+	int accepted_now;
+	int64_t accepted_at; /* when the kernel was asked for that; 0: never */
+	int64_t queue_since; /* connections were in the queue at every look since; 0: none is */
 
 	int64_t limits_at; /* when the next time limit of a request ends; 0: nobody is busy */
 	struct saturation saturation;

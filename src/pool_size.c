@@ -1,6 +1,7 @@
 #include "pool_size.h"
 
 #include "pool_due.h"
+#include "pool_resident.h"
 #include "pool_slots.h"
 
 #include <limits.h>
@@ -16,6 +17,7 @@ limits_of(const struct pool *pool, struct policy_limits *l)
 
 	l->fixed = conf->workers > 0;
 	l->keeps = pool->current->service->keeps_connections;
+	l->unseen = pool_resident(pool);
 	l->spare_timeout = conf->spare_timeout;
 	l->max = l->fixed ? max + extra : max;
 	l->min_spare = l->fixed ? 0 : (int)conf->min_spare_workers + extra;
@@ -29,7 +31,7 @@ pool_size_places(const struct pool *pool, int64_t max, const struct conf_pool *c
 }
 
 void
-pool_size_census(struct pool *pool, struct policy_census *c)
+pool_size_census(struct pool *pool, struct policy_census *c, int64_t now, int64_t *look_at)
 {
 	memset(c, 0, sizeof(*c));
 	for (size_t i = 0; i < pool->nslots; i++) {
@@ -57,6 +59,8 @@ pool_size_census(struct pool *pool, struct policy_census *c)
 	if (c->queue < 0)
 		c->queue = 0;
 	c->low = scoreboard_low(pool->scoreboard);
+	if (pool_resident(pool))
+		pool_resident_census(pool, c, now, look_at);
 }
 
 /* Workers that wait for a rate are busy, too. */
@@ -100,6 +104,13 @@ start_workers(struct pool *pool, int n, int64_t now)
 void
 pool_size_retire(struct pool *pool, int n, int64_t now)
 {
+	struct policy_limits limits;
+
+	if (pool_resident(pool)) {
+		limits_of(pool, &limits);
+		pool_resident_retire(pool, n, (int)pool_active(pool) > limits.max, now);
+		return;
+	}
 	for (int pass = 0; pass < 2 && n > 0; pass++)
 		for (size_t i = pool->nslots; i-- > 0 && n > 0;) {
 			struct slot *slot = &pool->slots[i];
@@ -126,7 +137,7 @@ pool_size(struct pool *pool, int64_t now, int64_t *look_at)
 	struct policy_plan plan = none;
 
 	limits_of(pool, &limits);
-	pool_size_census(pool, &census);
+	pool_size_census(pool, &census, now, look_at);
 	census.room = (int)util_min(pool->ops->room(),
 				    pool_size_places(pool, limits.max, pool->current->conf));
 	census.room += due.chosen; /* their places are given twice, for a moment */
@@ -144,6 +155,10 @@ pool_size(struct pool *pool, int64_t now, int64_t *look_at)
 	pool_due_leave(pool, policy_due_leave(&limits, &census, due.chosen), now);
 	if (plan.reset_low)
 		scoreboard_reset_low(sb);
+	if (plan.reset_low && limits.unseen) {
+		scoreboard_note_low(sb, census.idle);
+		pool_resident_mark(pool);
+	}
 	if (plan.ring_below > 0)
 		plan.ring_below += due.idle;
 	scoreboard_set_bell(sb, plan.ring_below, plan.ring_above);

@@ -12,8 +12,11 @@
  */
 bool pool_size(struct pool *pool, int64_t now, int64_t *look_at);
 
-/* The workers of the current generation, by their slots and the scoreboard; not room. */
-void pool_size_census(struct pool *pool, struct policy_census *c);
+/*
+ * The workers of the current generation, by their slots and the scoreboard; not room.
+ * *look_at (or NULL) becomes earlier if it is not sure.
+ */
+void pool_size_census(struct pool *pool, struct policy_census *c, int64_t now, int64_t *look_at);
 
 /* Tells n to leave: idle ones first, busy ones only when a limit was lowered. */
 void pool_size_retire(struct pool *pool, int n, int64_t now);

@@ -92,6 +92,7 @@ pool_slots_spawn(struct pool *pool, struct generation *gen, enum slot_state stat
 	slot->retired = slot->late = slot->at_once = false;
 	slot->due = DUE_NOT;
 	slot->told_slow = slot->expired = SLOT_NO_REQUEST;
+	slot->cpu_mark = 0;
 	gen->workers++;
 	if (pool->owed > 0 && gen == pool->current) {
 		pool->owed--;
@@ -182,9 +183,9 @@ pool_slots_end(struct pool *pool, struct slot *slot, int64_t now)
 static int64_t
 grace_of(const struct pool *pool, const struct slot *slot)
 {
-	return pool->fast || slot->at_once || slot->gen->gate >= 0
-		   ? 0
-		   : slot->gen->conf->graceful_timeout;
+	bool waits_at_gate = slot->gen->gate >= 0 && !slot->gen->service->run;
+
+	return pool->fast || slot->at_once || waits_at_gate ? 0 : slot->gen->conf->graceful_timeout;
 }
 
 /* One worker on the ladder; returns when its next step is due, or 0. */
@@ -239,15 +240,40 @@ was_out_of_memory(const struct slot *slot, int status)
 	       procinfo_oom_killed();
 }
 
-static void
-describe_end(int status, bool oom, char *text, size_t size)
+static bool
+lost_its_program(int status)
 {
-	if (WIFSIGNALED(status))
+	return WIFEXITED(status) && WEXITSTATUS(status) == WORKER_PROGRAM_ENDED;
+}
+
+static void
+describe_end(const struct pool *pool, const struct slot *slot, int status, bool oom, char *text,
+	     size_t size)
+{
+	char words[SCOREBOARD_TEXT_BYTES + 1];
+
+	scoreboard_last_words(pool->scoreboard, (size_t)(slot - pool->slots), words);
+	if (lost_its_program(status))
+		snprintf(text, size, "ended, its program %s", words);
+	else if (WIFSIGNALED(status))
 		snprintf(text, size, "killed by signal %d (%s)%s%s", WTERMSIG(status),
 			 strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "",
 			 oom ? ", out of memory in the control group" : "");
 	else
 		snprintf(text, size, "exited with status %d", WEXITSTATUS(status));
+}
+
+/* " after 1.2s, 3 requests"; what a program has served by itself is not known. */
+static void
+describe_life(const struct slot *slot, uint64_t requests, int64_t now, char *text, size_t size)
+{
+	int64_t age = now - slot->forked;
+	int n =
+	    snprintf(text, size, "after %" PRId64 ".%" PRId64 "s", age / 1000, age % 1000 / 100);
+
+	if (!slot->gen->service->run)
+		snprintf(text + n, size - (size_t)n, ", %" PRIu64 " request%s", requests,
+			 util_plural(requests));
 }
 
 /* It was ended because its request had lasted too long. */
@@ -271,21 +297,14 @@ static void
 log_end(struct pool *pool, const struct slot *slot, const char *end, bool expected, bool early,
 	uint64_t requests, int64_t now)
 {
-	int64_t age = now - slot->forked;
 	unsigned held_back = 0;
+	char life[64];
 
-	if (expected) {
-		log_info("pool %s: worker %d %s after %" PRId64 ".%" PRId64 "s, %" PRIu64
-			 " request%s",
-			 pool->name, (int)slot->pid, end, age / 1000, age % 1000 / 100, requests,
-			 util_plural(requests));
-		return;
-	}
-	if (early && !log_limit_pass(&pool->death_limit, EARLY_DEATH_LOG_MS, &held_back))
-		return;
-	log_warn("pool %s: worker %d %s after %" PRId64 ".%" PRId64 "s, %" PRIu64 " request%s",
-		 pool->name, (int)slot->pid, end, age / 1000, age % 1000 / 100, requests,
-		 util_plural(requests));
+	describe_life(slot, requests, now, life, sizeof(life));
+	if (expected)
+		log_info("pool %s: worker %d %s %s", pool->name, (int)slot->pid, end, life);
+	else if (!early || log_limit_pass(&pool->death_limit, EARLY_DEATH_LOG_MS, &held_back))
+		log_warn("pool %s: worker %d %s %s", pool->name, (int)slot->pid, end, life);
 }
 
 static void
@@ -342,6 +361,9 @@ judge(const struct slot *slot, int status, uint64_t requests, int64_t now)
 		return POLICY_NEVER_READY;
 	if (requests > 0 || now - slot->since >= POLICY_OF_USE_MS)
 		return POLICY_OF_USE;
+	/* Its worker has looked whether it was. */
+	if (slot->gen->service->run && WIFEXITED(status) && WEXITSTATUS(status) == WORKER_LEFT)
+		return POLICY_OF_USE;
 	if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGTERM))
 		return POLICY_FROM_OUTSIDE;
 	return POLICY_OF_NO_USE;
@@ -381,12 +403,13 @@ pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
 	expected = is_expected(slot, status, early, requests);
 	of_living = slot->gen->phase <= GENERATION_CURRENT;
 	oom = was_out_of_memory(slot, status);
-	describe_end(status, oom, end, sizeof(end));
+	describe_end(pool, slot, status, oom, end, sizeof(end));
 	log_end(pool, slot, end, expected, early, requests, now);
 	if (!expected || (slot->late && of_living))
 		count_failure(pool, slot, how, reason_of(how, status, oom), end, now);
 	/* Who leaves by itself has found the queue empty; who cannot start never will. */
-	if (slot->gen->phase == GENERATION_FINISHING && WIFEXITED(status) && !slot->retired)
+	if (slot->gen->phase == GENERATION_FINISHING && WIFEXITED(status) && !slot->retired &&
+	    !lost_its_program(status))
 		slot->gen->emptied = true;
 	if (atomic_load(&said->program) != 0)
 		pool->ops->left_behind((pid_t)atomic_load(&said->program));

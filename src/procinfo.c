@@ -3,12 +3,14 @@
 #include "util.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STACK_FRAMES 4
@@ -174,6 +176,64 @@ procinfo_waits_for(pid_t pid, char *text, size_t size)
 	snprintf(text, size, "%s%s%s", call, stack[0] ? ", in " : "", stack);
 }
 
+/* Adds the children that one thread of a process has forked. */
+static size_t
+add_children(const char *tasks, const char *tid, pid_t *pids, size_t n, size_t max)
+{
+	char path[96];
+	FILE *in;
+
+	snprintf(path, sizeof(path), "%s/%.20s/children", tasks, tid);
+	in = fopen(path, "re");
+	while (in && n < max && fscanf(in, "%d", &pids[n]) == 1)
+		n++;
+	if (in)
+		fclose(in);
+	return n;
+}
+
+size_t
+procinfo_family(pid_t root, pid_t *pids, size_t max)
+{
+	size_t n = 1;
+
+	pids[0] = root;
+	for (size_t i = 0; i < n && n < max; i++) {
+		struct dirent *entry;
+		char tasks[32];
+		DIR *dir;
+
+		snprintf(tasks, sizeof(tasks), "/proc/%d/task", (int)pids[i]);
+		dir = opendir(tasks);
+		while (dir && (entry = readdir(dir)))
+			if (isdigit((unsigned char)entry->d_name[0]))
+				n = add_children(tasks, entry->d_name, pids, n, max);
+		if (dir)
+			closedir(dir);
+	}
+	return n;
+}
+
+int64_t
+procinfo_cpu_ns(pid_t pid)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) < 0)
+		return 0;
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
+int
+procinfo_io_open(pid_t pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/io", (int)pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 void
 procinfo_memory_open(struct procinfo_memory *memory)
 {
@@ -211,6 +271,18 @@ procinfo_proportional(const struct procinfo_memory *memory)
 		return 0;
 	at = strstr(text, "\nPss:");
 	return at && sscanf(at, "\nPss: %llu", &kilobytes) == 1 ? kilobytes * 1024 : 0;
+}
+
+uint64_t
+procinfo_io_written(int fd)
+{
+	char text[512], *at;
+	unsigned long long bytes;
+
+	if (!read_again(fd, text, sizeof(text)))
+		return 0;
+	at = strstr(text, "wchar: ");
+	return at && sscanf(at, "wchar: %llu", &bytes) == 1 ? bytes : 0;
 }
 
 /* The file with the counter: of cgroup v2, else of v1's memory controller. */

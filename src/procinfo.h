@@ -17,6 +17,23 @@
 void procinfo_waits_for(pid_t pid, char *text, size_t size);
 
 /*
+ * A process and what descends from it, as far as /proc shows it: at most max process ids,
+ * the process itself first.  Their number.
+ */
+size_t procinfo_family(pid_t root, pid_t *pids, size_t max);
+
+/* Processor time of all threads of a process, in ns; 0 if it is gone. */
+int64_t procinfo_cpu_ns(pid_t pid);
+
+/*
+ * Opens the record of what a process reads and writes, while it lives; -1 if it is not shown
+ * to us.  Then: bytes that it has ever written by write(2) and the like, also when it has
+ * ended and was not reaped yet; 0 if unknown.
+ */
+int procinfo_io_open(pid_t pid);
+uint64_t procinfo_io_written(int fd);
+
+/*
  * This process's memory in bytes, by descriptors that were opened before a change of
  * root: resident (cheap) and proportional (PSS, proc(5): smaps_rollup).  0 if unknown.
  */

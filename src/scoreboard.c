@@ -93,6 +93,14 @@ scoreboard_read(const struct scoreboard *sb, size_t slot, int pid, struct scoreb
 }
 
 void
+scoreboard_last_words(const struct scoreboard *sb, size_t slot,
+		      char text[SCOREBOARD_TEXT_BYTES + 1])
+{
+	memcpy(text, sb->slots[slot].text, SCOREBOARD_TEXT_BYTES);
+	text[SCOREBOARD_TEXT_BYTES] = '\0';
+}
+
+void
 scoreboard_hush(struct scoreboard *sb)
 {
 	atomic_store(&sb->bell, 0);
@@ -121,6 +129,15 @@ void
 scoreboard_reset_low(struct scoreboard *sb)
 {
 	atomic_store(&sb->low, scoreboard_idle(sb));
+}
+
+void
+scoreboard_note_low(struct scoreboard *sb, int idle)
+{
+	int32_t low = atomic_load_explicit(&sb->low, memory_order_relaxed);
+
+	while (idle < low && !atomic_compare_exchange_weak(&sb->low, &low, idle))
+		;
 }
 
 /* The idle workers by their slots, or -1 while one of them is changing. */
@@ -166,15 +183,6 @@ ring(struct scoreboard *sb)
 	return atomic_exchange(&sb->bell, 1) == 0;
 }
 
-static void
-note_low(struct scoreboard *sb, int32_t idle)
-{
-	int32_t low = atomic_load_explicit(&sb->low, memory_order_relaxed);
-
-	while (idle < low && !atomic_compare_exchange_weak(&sb->low, &low, idle))
-		;
-}
-
 /* Adds one idle worker or takes one away; returns their number afterwards. */
 static int32_t
 count_change(struct scoreboard *sb, int delta)
@@ -204,7 +212,7 @@ scoreboard_change(struct scoreboard *sb, size_t slot, enum activity activity)
 	atomic_store(&s->activity, ACTIVITY_CHANGING);
 	idle = count_change(sb, is_idle ? 1 : -1);
 	if (!is_idle)
-		note_low(sb, idle);
+		scoreboard_note_low(sb, idle);
 	wanted =
 	    is_idle ? idle > atomic_load(&sb->ring_above) : idle < atomic_load(&sb->ring_below);
 	atomic_store(&s->activity, activity);

@@ -142,11 +142,15 @@ void scoreboard_clear(struct scoreboard *sb, size_t slot);
 enum activity scoreboard_activity(const struct scoreboard *sb, size_t slot, int pid);
 void scoreboard_read(const struct scoreboard *sb, size_t slot, int pid,
 		     struct scoreboard_view *view);
+/* The text of a worker that has ended. */
+void scoreboard_last_words(const struct scoreboard *sb, size_t slot,
+			   char text[SCOREBOARD_TEXT_BYTES + 1]);
 void scoreboard_hush(struct scoreboard *sb); /* the bell may ring again */
 void scoreboard_set_bell(struct scoreboard *sb, int below, int above);
 int scoreboard_idle(const struct scoreboard *sb); /* by the count, not by the slots */
 int scoreboard_low(const struct scoreboard *sb);
 void scoreboard_reset_low(struct scoreboard *sb);
+void scoreboard_note_low(struct scoreboard *sb, int idle); /* of workers that do not tell */
 
 /*
  * Corrects the number of idle workers to the slots for which alive() is true.  false

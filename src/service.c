@@ -11,9 +11,10 @@ const struct service *
 service_find(int64_t conf_service)
 {
 	static const struct service *const services[CONF_SERVICES] = {
-		[CONF_SERVICE_EXEC] = &service_exec,     [CONF_SERVICE_ECHO] = &service_echo,
-		[CONF_SERVICE_ROT13] = &service_rot13,   [CONF_SERVICE_HTTP] = &service_http,
-		[CONF_SERVICE_STATUS] = &service_status, [CONF_SERVICE_MODULE] = &service_module,
+		[CONF_SERVICE_EXEC] = &service_exec,     [CONF_SERVICE_PROGRAM] = &service_program,
+		[CONF_SERVICE_ECHO] = &service_echo,     [CONF_SERVICE_ROT13] = &service_rot13,
+		[CONF_SERVICE_HTTP] = &service_http,     [CONF_SERVICE_STATUS] = &service_status,
+		[CONF_SERVICE_MODULE] = &service_module,
 	};
 
 	return services[conf_service];

@@ -49,6 +49,13 @@ struct service_setup {
 	 */
 	void (*next_request)(void);
 	void (*request_done)(void);
+	/*
+	 * For services with run(): the listen socket, which is no socket any more when this
+	 * worker is to leave whatever waits there; the end of file that says that a reload is
+	 * decided, or -1; and what to call when the program is ready, and when that is so.
+	 */
+	int listen_fd, gate;
+	void (*enter)(enum activity activity);
 };
 
 #define SERVICE_DESCRIPTORS 4
@@ -84,6 +91,11 @@ struct service {
 	void (*serve)(struct conn *conn);
 	void (*stop)(void); /* in a worker that leaves in order */
 	/*
+	 * Instead of serve, for a service whose program accepts by itself: returns when the
+	 * program has ended.  false: it was not to end; the slot's text says how it did.
+	 */
+	bool (*run)(void);
+	/*
 	 * The worker must end, or its request has lasted too long.  Async-signal-safe.
 	 * true: serve() will return soon, let it; false (or no function): the worker ends at
 	 * once.
@@ -95,8 +107,8 @@ struct service {
 
 const struct service *service_find(int64_t conf_service);
 
-extern const struct service service_exec, service_echo, service_rot13, service_http, service_status,
-    service_module;
+extern const struct service service_exec, service_program, service_echo, service_rot13,
+    service_http, service_status, service_module;
 
 /* Limits each following read and write of the connection to idle_ms; 0: no limit. */
 void conn_limit_io(struct conn *conn, int64_t idle_ms);

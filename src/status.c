@@ -3,6 +3,7 @@
 #include "events.h"
 #include "netdiag.h"
 #include "pool_figures.h"
+#include "pool_resident.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -26,6 +27,12 @@ static const char *const activities[ACTIVITIES] = {
 	[ACTIVITY_WRITING] = "writing",     [ACTIVITY_CLOSING] = "closing",
 };
 
+static bool
+accepts_by_itself(const struct slot *slot)
+{
+	return slot->gen->service->run != NULL;
+}
+
 static const char *
 state_of_worker(const struct slot *slot, enum activity activity)
 {
@@ -35,6 +42,8 @@ state_of_worker(const struct slot *slot, enum activity activity)
 		return "draining";
 	if (slot->state == SLOT_KILLED)
 		return "killed";
+	if (accepts_by_itself(slot) && activity == ACTIVITY_IDLE)
+		return "running";
 	return activities[activity];
 }
 
@@ -53,7 +62,7 @@ write_worker(FILE *out, const struct pool *pool, size_t i, int64_t now)
 	char client[ADDRESS_TEXT_BYTES] = "";
 	struct scoreboard_view view;
 	int64_t since = slot->since;
-	bool busy;
+	bool busy, resident = accepts_by_itself(slot);
 
 	scoreboard_read(pool->scoreboard, i, slot->pid, &view);
 	busy = view.activity >= ACTIVITY_KEEPALIVE;
@@ -67,12 +76,12 @@ write_worker(FILE *out, const struct pool *pool, size_t i, int64_t now)
 	control_record_number(out, "slot", (int64_t)i);
 	control_record_number(out, "generation", slot->gen->number);
 	control_record_text(out, "state", state_of_worker(slot, view.activity));
-	control_record_number(out, "requests", (int64_t)view.requests);
+	control_record_number(out, "requests", resident ? -1 : (int64_t)view.requests);
 	control_record_number(out, "age_ms", now - slot->forked);
 	control_record_number(out, "since_ms", util_max(now - since, 0));
 	control_record_text(out, "client", client);
-	control_record_text(out, "request", busy ? view.text : "");
-	control_record_number(out, "program", busy ? view.program : 0);
+	control_record_text(out, "request", busy || resident ? view.text : "");
+	control_record_number(out, "program", busy || resident ? view.program : 0);
 	write_bytes(out, pool_figures_slot(pool, i));
 	control_record_end(out);
 }
@@ -101,6 +110,12 @@ take_census(const struct pool *pool, struct census *c)
 			c->busy++;
 		else
 			c->idle++;
+	}
+	if (pool_resident(pool)) {
+		int busy = (int)util_min(pool_resident_busy(pool), c->idle);
+
+		c->idle -= busy;
+		c->busy += busy;
 	}
 }
 

@@ -50,6 +50,13 @@ number_cell(int64_t n)
 	return util_format("%" PRId64, n);
 }
 
+/* -1: not known. */
+static char *
+known_cell(int64_t n)
+{
+	return n < 0 ? util_strdup("-") : number_cell(n);
+}
+
 static char *
 text_cell(const char *text)
 {
@@ -60,7 +67,7 @@ text_cell(const char *text)
 static char *
 ratio_cell(int64_t n, int64_t of)
 {
-	char *left = n < 0 ? util_strdup("-") : number_cell(n);
+	char *left = known_cell(n);
 	char *cell = of < 0 ? util_format("%s/-", left) : util_format("%s/%" PRId64, left, of);
 
 	free(left);
@@ -198,7 +205,7 @@ print_pools(const struct status_doc *doc, FILE *out)
 			number_cell(p->draining),
 			ratio_cell(p->total, p->max_workers),
 			ratio_cell(p->queue_length, p->queue_limit),
-			number_cell(p->accepted),
+			known_cell(p->accepted),
 			number_cell(p->crashes),
 		};
 
@@ -339,8 +346,9 @@ void
 status_text_print_workers(const struct status_doc *doc, FILE *out)
 {
 	static const struct column columns[] = {
-		{ "POOL", false }, { "PID", true },      { "STATE", false },  { "SINCE", true },
-		{ "AGE", true },   { "REQUESTS", true }, { "CLIENT", false }, { "REQUEST", false },
+		{ "POOL", false },   { "PID", true },     { "STATE", false },
+		{ "SINCE", true },   { "AGE", true },     { "REQUESTS", true },
+		{ "PROGRAM", true }, { "CLIENT", false }, { "REQUEST", false },
 	};
 	struct table table = { .columns = columns, .width = ARRAY_LEN(columns) };
 
@@ -348,10 +356,15 @@ status_text_print_workers(const struct status_doc *doc, FILE *out)
 		for (size_t k = 0; k < doc->pools[i].n; k++) {
 			const struct status_worker *w = &doc->pools[i].workers[k];
 			char *const cells[ARRAY_LEN(columns)] = {
-				text_cell(doc->pools[i].name), number_cell(w->pid),
-				text_cell(w->state),           status_text_span(w->since_ms),
-				status_text_span(w->age_ms),   number_cell(w->requests),
-				text_cell(w->client),          text_cell(w->request),
+				text_cell(doc->pools[i].name),
+				number_cell(w->pid),
+				text_cell(w->state),
+				status_text_span(w->since_ms),
+				status_text_span(w->age_ms),
+				known_cell(w->requests),
+				known_cell(w->program > 0 ? w->program : -1),
+				text_cell(w->client),
+				text_cell(w->request),
 			};
 
 			table_add(&table, cells);

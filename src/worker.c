@@ -305,6 +305,12 @@ request_done(void)
 }
 
 static void
+enter(enum activity activity)
+{
+	ring_master(scoreboard_enter(self.worker->scoreboard, self.worker->slot, activity));
+}
+
+static void
 start_service(void)
 {
 	char *err = NULL;
@@ -320,6 +326,9 @@ start_service(void)
 		.places_fd = self.places_fd,
 		.leaving = &self.leaving,
 		.status_socket = self.worker->status_socket,
+		.listen_fd = LISTEN_FD,
+		.gate = self.gate,
+		.enter = enter,
 		.next_request = next_request,
 		.request_done = request_done,
 	};
@@ -333,7 +342,7 @@ wait_at_gate(void)
 {
 	char byte;
 
-	ring_master(scoreboard_enter(self.worker->scoreboard, self.worker->slot, ACTIVITY_HELD));
+	enter(ACTIVITY_HELD);
 	while (read(self.gate, &byte, 1) < 0 && errno == EINTR)
 		;
 	close(self.gate);
@@ -382,6 +391,19 @@ accept_loop(void)
 	}
 }
 
+/* Signals find a service that serves from now on; its program is the one that accepts. */
+static _Noreturn void
+run_service(void)
+{
+	self.serving = 1;
+	if (self.worker->gen->phase == GENERATION_FINISHING)
+		self.leaving = 1;
+	if (!self.service->run())
+		_exit(WORKER_PROGRAM_ENDED);
+	ring_master(scoreboard_change(self.worker->scoreboard, self.worker->slot, ACTIVITY_NONE));
+	_exit(WORKER_LEFT);
+}
+
 void
 worker_run(const struct worker *worker)
 {
@@ -397,9 +419,11 @@ worker_run(const struct worker *worker)
 		dup2(NULL_FD, STDERR_FILENO);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (self.service->run)
+		run_service();
 	if (self.gate >= 0)
 		wait_at_gate();
-	ring_master(scoreboard_enter(worker->scoreboard, worker->slot, ACTIVITY_IDLE));
+	enter(ACTIVITY_IDLE);
 	accept_loop();
 	ring_master(scoreboard_change(worker->scoreboard, worker->slot, ACTIVITY_NONE));
 	if (self.service->stop)

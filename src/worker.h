@@ -27,6 +27,7 @@
 enum worker_exit {
 	WORKER_LEFT = 0,          /* as it was told to */
 	WORKER_CANNOT_START = 70, /* it said why; another one would fail too */
+	WORKER_PROGRAM_ENDED,     /* its program was not to; its slot's text says how it ended */
 };
 
 struct worker {

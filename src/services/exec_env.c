@@ -67,30 +67,33 @@ exec_env_fixed(const struct conf_pool *conf, const struct identity *id)
 	return list;
 }
 
+const char *const exec_env_of_connection[] = {
+	"PROTO",
+	"TCPREMOTEIP",
+	"TCPREMOTEPORT",
+	"TCPLOCALIP",
+	"TCPLOCALPORT",
+	"REMOTE_ADDR",
+	"REMOTE_PORT",
+	"UNIXREMOTEPID",
+	"UNIXREMOTEEUID",
+	"UNIXREMOTEEGID",
+	"SSL_PROTOCOL",
+	"SSL_CIPHER",
+	"SSL_TLS_SNI_SERVERNAME",
+	"SSL_CLIENT_S_DN_CN",
+	NULL,
+};
+
 int
-exec_env_check(const struct conf_pool *conf, char **err)
+exec_env_refuse(const struct conf_pool *conf, const char *const *names, const char *why, char **err)
 {
-	static const char *const reserved[] = { "PROTO",
-						"TCPREMOTEIP",
-						"TCPREMOTEPORT",
-						"TCPLOCALIP",
-						"TCPLOCALPORT",
-						"REMOTE_ADDR",
-						"REMOTE_PORT",
-						"UNIXREMOTEPID",
-						"UNIXREMOTEEUID",
-						"UNIXREMOTEEGID",
-						"SSL_PROTOCOL",
-						"SSL_CIPHER",
-						"SSL_TLS_SNI_SERVERNAME",
-						"SSL_CLIENT_S_DN_CN" };
 	struct conf_where where = conf->set[conf_option_index(&conf_pool_section, "environment")];
 
-	for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
-		if (exec_env_get(conf->environment, reserved[i]))
-			return util_fail(err,
-					 "%s:%d: environment: %s is set anew for each connection",
-					 where.file, where.line, reserved[i]);
+	for (size_t i = 0; names[i]; i++)
+		if (exec_env_get(conf->environment, names[i]))
+			return util_fail(err, "%s:%d: environment: %s %s", where.file, where.line,
+					 names[i], why);
 	return 0;
 }
 

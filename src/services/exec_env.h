@@ -13,8 +13,12 @@ char **exec_env_fixed(const struct conf_pool *conf, const struct identity *id);
 /* The same for more of both lists; NULL: none. */
 void exec_env_extend(char ***list, char *const *pass, char *const *assignments);
 
-/* Refuses an environment that names what each connection sets.  -1 with *err. */
-int exec_env_check(const struct conf_pool *conf, char **err);
+/* Refuses an environment that sets one of the names, as why says.  -1 with *err. */
+int exec_env_refuse(const struct conf_pool *conf, const char *const *names, const char *why,
+		    char **err);
+
+/* The names that each connection sets; NULL behind the last. */
+extern const char *const exec_env_of_connection[];
 
 /* The value of NAME, or NULL. */
 const char *exec_env_get(char *const *environment, const char *name);

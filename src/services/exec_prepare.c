@@ -76,21 +76,29 @@ exec_release(void *prepared)
 	free(p);
 }
 
+struct exec_prepared *
+exec_prepare_command(const struct conf_pool *conf, char *const *command, const struct identity *id,
+		     char **err)
+{
+	struct exec_prepared *p = util_calloc(1, sizeof(*p));
+
+	p->environment = exec_env_fixed(conf, id);
+	p->argv = util_list_copy(command);
+	p->path = find_program(conf, command[0], p->environment);
+	if (!p->path)
+		p->path = util_strdup(command[0]);
+	if (check_program(conf, id, p->path, err) == 0)
+		return p;
+	exec_release(p);
+	return NULL;
+}
+
 int
 exec_prepare(const struct conf_pool *conf, const struct identity *id, void **prepared, char **err)
 {
-	struct exec_prepared *p = util_calloc(1, sizeof(*p));
-	const char *name = conf->exec.command[0];
-
-	p->environment = exec_env_fixed(conf, id);
-	p->argv = util_list_copy(conf->exec.command);
-	p->path = find_program(conf, name, p->environment);
-	if (!p->path)
-		p->path = util_strdup(name);
-	if (exec_env_check(conf, err) < 0 || check_program(conf, id, p->path, err) < 0) {
-		exec_release(p);
+	if (exec_env_refuse(conf, exec_env_of_connection, "is set anew for each connection", err) <
+	    0)
 		return -1;
-	}
-	*prepared = p;
-	return 0;
+	*prepared = exec_prepare_command(conf, conf->exec.command, id, err);
+	return *prepared ? 0 : -1;
 }

@@ -1,5 +1,5 @@
 /*
- * The master's side of exec: which program it is, and whether it can be run.
+ * The master's side of programs: which one it is, and whether it can be run.
  */
 #ifndef PREFORKD_SERVICES_EXEC_PREPARE_H
 #define PREFORKD_SERVICES_EXEC_PREPARE_H
@@ -12,6 +12,13 @@ struct exec_prepared {
 	char **argv;
 	char **environment;
 };
+
+/*
+ * The command of a service's section, with the fixed part of its environment.  NULL with
+ * *err.
+ */
+struct exec_prepared *exec_prepare_command(const struct conf_pool *conf, char *const *command,
+					   const struct identity *id, char **err);
 
 /* As struct service wants them. */
 int exec_prepare(const struct conf_pool *conf, const struct identity *id, void **prepared,

@@ -1,5 +1,6 @@
 #include "program.h"
 
+#include "output.h"
 #include "session.h"
 
 #include <errno.h>
@@ -12,48 +13,25 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TERM_TO_KILL_MS   5000
-#define LEFTOVER_TERM_MS  1000
-#define LEFTOVER_KILL_MS  5000
-#define START_RETRY_MS    10000
-#define LOG_INTERVAL_MS   1000
-#define STDERR_LINE_BYTES 1024
-#define STDERR_READS      64 /* at once, so that a flood does not hide the program's end */
+#define TERM_TO_KILL_MS  5000
+#define LEFTOVER_TERM_MS 1000
+#define LEFTOVER_KILL_MS 5000
+#define START_RETRY_MS   10000
+#define LOG_INTERVAL_MS  1000
 
 static struct {
 	const struct service_setup *setup;
-	const char *who;
-	int stderr_read, stderr_write;
-	char line[STDERR_LINE_BYTES];
-	size_t line_len;
+	struct output_from from; /* stderr, and what is said of it */
+	struct output errors;
 	sigset_t mask;      /* of the worker, and of the program */
 	sigset_t blocked;   /* from begin to end */
 	volatile pid_t pid; /* of the program that runs, or 0 */
 	volatile sig_atomic_t terminated;
+	void (*look_at_end)(void);
 	bool ended;
 	int status;
 	int64_t began_ms, kill_at_ms; /* 0: it was not told to stop */
-} self = { .stderr_read = -1, .stderr_write = -1 };
-
-/* The pipe outlives the programs: it costs no system call for each. */
-static int
-open_stderr_pipe(void)
-{
-	int fds[2];
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -1;
-	if (self.stderr_read >= 0) { /* keep the numbers */
-		dup3(fds[0], self.stderr_read, O_CLOEXEC);
-		dup3(fds[1], self.stderr_write, O_CLOEXEC);
-		close(fds[0]);
-		close(fds[1]);
-	} else {
-		self.stderr_read = fds[0];
-		self.stderr_write = fds[1];
-	}
-	return fcntl(self.stderr_read, F_SETFL, O_NONBLOCK);
-}
+} self = { .errors = { .read_fd = -1, .write_fd = -1 } };
 
 /* While no program runs: what daemonized itself once has ended. */
 static void
@@ -73,11 +51,14 @@ program_prepare(const struct service_setup *setup, char **err)
 	struct sigaction child = { .sa_handler = on_child, .sa_flags = SA_RESTART | SA_NOCLDSTOP };
 
 	self.setup = setup;
+	self.from.pool = setup->pool;
 	sigemptyset(&self.blocked);
 	sigaddset(&self.blocked, SIGCHLD);
 	sigaddset(&self.blocked, SIGTERM);
+	sigaddset(&self.blocked, CHILD_SIGNAL_1);
+	sigaddset(&self.blocked, CHILD_SIGNAL_2);
 	sigaddset(&self.blocked, CHILD_SIGNAL_3);
-	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || open_stderr_pipe() < 0)
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || output_open(&self.errors) < 0)
 		return util_fail(err, "cannot prepare for programs: %s", strerror(errno));
 	sigaction(SIGCHLD, &child, NULL);
 	return 0;
@@ -86,7 +67,7 @@ program_prepare(const struct service_setup *setup, char **err)
 void
 program_begin(const char *who)
 {
-	self.who = who;
+	self.from.who = who;
 	self.terminated = 0;
 	self.ended = false;
 	self.kill_at_ms = 0;
@@ -100,8 +81,8 @@ log_start_failure(const char *path, int error)
 
 	if (!log_limit_pass(&self.setup->scoreboard->program_limit, LOG_INTERVAL_MS, &held_back))
 		return;
-	log_error("pool %s: %s: cannot run %s: %s (%u more like this)", self.setup->pool, self.who,
-		  path, strerror(error), held_back);
+	log_error("pool %s: %s: cannot run %s: %s (%u more like this)", self.from.pool,
+		  self.from.who, path, strerror(error), held_back);
 }
 
 int
@@ -110,7 +91,8 @@ program_start(struct child_program *program)
 	struct timespec pause = { .tv_nsec = 10000000 };
 	int64_t give_up_at = util_now_ms() + START_RETRY_MS;
 
-	program->err = self.stderr_write;
+	if (program->err == 0)
+		program->err = self.errors.write_fd;
 	program->mask = &self.mask;
 	program->death_signal = SIGKILL;
 	while (child_spawn(program, &self.pid) < 0) {
@@ -122,9 +104,10 @@ program_start(struct child_program *program)
 		nanosleep(&pause, NULL);
 	}
 	self.began_ms = util_now_coarse_ms();
+	self.from.pid = (int)self.pid;
 	atomic_store(&self.setup->slot->program, (uint32_t)self.pid);
-	log_info("pool %s: %s started %s as pid %d", self.setup->pool, self.who, program->path,
-		 (int)self.pid);
+	log_info("pool %s: %s started %s as pid %d", self.from.pool, self.from.who, program->path,
+		 self.from.pid);
 	return 0;
 }
 
@@ -134,54 +117,42 @@ program_pid(void)
 	return (int)self.pid;
 }
 
-static void
-log_stderr_line(void)
-{
-	if (self.line_len > 0)
-		log_notice("pool %s: %s pid %d: %.*s", self.setup->pool, self.who, (int)self.pid,
-			   (int)self.line_len, self.line);
-	self.line_len = 0;
-}
-
-static void
-add_to_line(const char *data, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		bool end = data[i] == '\n';
-
-		if (!end)
-			self.line[self.line_len++] = data[i] ? data[i] : '?';
-		if (end || self.line_len == sizeof(self.line))
-			log_stderr_line();
-	}
-}
-
-static void
-read_stderr(void)
-{
-	char data[4096];
-	ssize_t n;
-
-	for (int i = 0; i < STDERR_READS; i++) {
-		n = read(self.stderr_read, data, sizeof(data));
-		if (n <= 0)
-			return;
-		add_to_line(data, (size_t)n);
-	}
-}
-
 /* Reaps whoever ended. */
 static void
 reap(void)
 {
+	siginfo_t info = { 0 };
 	int status;
 	pid_t pid;
 
+	if (self.look_at_end &&
+	    waitid(P_PID, (id_t)self.pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	    info.si_pid == self.pid)
+		self.look_at_end();
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if (pid == self.pid) {
 			self.status = status;
 			self.ended = true;
 		}
+}
+
+uint64_t
+program_said(void)
+{
+	return self.errors.bytes;
+}
+
+void
+program_look_at_end(void (*look)(void))
+{
+	self.look_at_end = look;
+}
+
+void
+program_signal(int sig)
+{
+	if (!self.ended)
+		kill(self.pid, sig);
 }
 
 void
@@ -205,8 +176,8 @@ kill_if_due(void)
 	if (self.kill_at_ms == 0) {
 		self.kill_at_ms = now + TERM_TO_KILL_MS;
 	} else if (now >= self.kill_at_ms) {
-		log_warn("pool %s: %s pid %d ignores TERM: KILL", self.setup->pool, self.who,
-			 (int)self.pid);
+		log_warn("pool %s: %s pid %d ignores TERM: KILL", self.from.pool, self.from.who,
+			 self.from.pid);
 		kill(-self.pid, SIGKILL);
 		self.kill_at_ms = now + TERM_TO_KILL_MS;
 	}
@@ -224,12 +195,13 @@ wait_for_news(struct pollfd *fds, size_t n, int64_t timeout_ms)
 
 	for (size_t i = 0; i < n; i++)
 		all[i] = fds[i];
-	all[n] = (struct pollfd){ .fd = self.stderr_read, .events = POLLIN };
+	all[n] = (struct pollfd){ .fd = self.errors.read_fd, .events = POLLIN };
 	ready = ppoll(all, n + 1, timeout_ms < 0 ? NULL : &ts, &self.mask);
 	for (size_t i = 0; i < n; i++)
 		fds[i].revents = ready > 0 ? all[i].revents : 0;
 	if (ready > 0 && all[n].revents)
-		read_stderr(); /* SIGCHLD stays pending as long as there is more of it */
+		output_read(&self.errors,
+			    &self.from); /* SIGCHLD stays pending as long as there is more of it */
 	return ready;
 }
 
@@ -284,6 +256,19 @@ end_leftovers(pid_t sid)
 	return waitpid(-1, NULL, WNOHANG) >= 0;
 }
 
+void
+program_let_finish(int64_t until_ms)
+{
+	int64_t now;
+
+	while (!self.terminated && (now = util_now_ms()) < until_ms &&
+	       session_signal(self.pid, 0) > 0) {
+		wait_for_news(NULL, 0, until_ms - now);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+	}
+}
+
 static void
 log_end(void)
 {
@@ -292,11 +277,11 @@ log_end(void)
 	if (WIFSIGNALED(self.status))
 		log_notice("pool %s: %s pid %d killed by signal %d (%s) after %" PRId64
 			   ".%03" PRId64 "s",
-			   self.setup->pool, self.who, (int)self.pid, WTERMSIG(self.status),
+			   self.from.pool, self.from.who, self.from.pid, WTERMSIG(self.status),
 			   strsignal(WTERMSIG(self.status)), ms / 1000, ms % 1000);
 	else
 		log_info("pool %s: %s pid %d ended with status %d after %" PRId64 ".%03" PRId64 "s",
-			 self.setup->pool, self.who, (int)self.pid, WEXITSTATUS(self.status),
+			 self.from.pool, self.from.who, self.from.pid, WEXITSTATUS(self.status),
 			 ms / 1000, ms % 1000);
 }
 
@@ -304,10 +289,11 @@ void
 program_end(void)
 {
 	if (self.pid != 0) {
-		read_stderr();
-		if (end_leftovers(self.pid))
-			open_stderr_pipe(); /* a daemon may hold the old one */
-		log_stderr_line();
+		bool daemon = end_leftovers(self.pid);
+
+		output_end(&self.errors, &self.from);
+		if (daemon)
+			output_open(&self.errors); /* it may hold the old one */
 		log_end();
 		self.pid = 0;
 		atomic_store(&self.setup->slot->program, 0);

@@ -3,8 +3,8 @@
  * is what every service that starts programs needs: its stderr in the log, its end, and
  * the end of what it leaves behind.
  *
- * From program_begin() to program_end() the signals that bring news (a child's end, the
- * worker's end, a time limit) are blocked, but for the time in program_wait(): none is lost
+ * From program_begin() to program_end() the signals that bring news (a child's end, what
+ * the master tells the worker) are blocked, but for the time in program_wait(): none is lost
  * between a look and a wait.
  */
 #ifndef PREFORKD_SERVICES_PROGRAM_H
@@ -23,11 +23,13 @@ int program_prepare(const struct service_setup *setup, char **err);
 void program_begin(const char *who);
 
 /*
- * Starts it, with err, mask and death_signal filled in here.  It waits a while when the
+ * Starts it, with mask and death_signal filled in here, and err, unless it is set: then
+ * stderr is not logged.  It waits a while when the
  * system is short of processes or memory.  0; else errno, which has been logged.
  */
 int program_start(struct child_program *program);
 int program_pid(void);
+uint64_t program_said(void); /* bytes on its stderr, as far as they were read */
 
 #define PROGRAM_FDS 3
 
@@ -38,8 +40,14 @@ int program_pid(void);
  */
 int program_wait(struct pollfd *fds, size_t n, int64_t timeout_ms);
 
+/* look() is called when it has ended, while /proc still has its record. */
+void program_look_at_end(void (*look)(void));
+
 bool program_has_ended(void);
 int program_status(void); /* as of waitpid(2), once it has ended */
+
+/* To the program alone, not to what it has started. */
+void program_signal(int sig);
 
 /* TERM to its process group now, KILL if it is still there 5 s later. */
 void program_stop(void);
@@ -47,6 +55,12 @@ void program_stop(void);
 /* The worker was told to end it: see service.terminate, whose part this is. */
 bool program_terminate(void);
 bool program_is_terminated(void);
+
+/*
+ * After its end: waits until what it left behind has ended by itself, or until that time
+ * (util_now_ms()), or until the worker is told to end it.
+ */
+void program_let_finish(int64_t until_ms);
 
 /*
  * After its end: what it left behind ends too, but for what made a session of its own.

@@ -252,7 +252,7 @@ def test_what_the_sample_shows_commented_out_are_the_defaults(tmp_path):
 def test_the_dump_knows_the_options_of_the_tables_and_no_others(tmp_path):
     text = dump(as_runnable(copy(SAMPLE, tmp_path)))
     for indent, tables in (('', ['global']), ('\t', ['pool']),
-                           ('\t\t', ['exec', 'echo', 'rot13', 'http', 'status']),
+                           ('\t\t', ['exec', 'program', 'echo', 'rot13', 'http', 'status']),
                            ('\t\t\t', ['site', 'alias', 'cgi', 'redirect', 'location',
                                      'error_document', 'status'])):
         known = set().union(*(table_options()[table] for table in tables))

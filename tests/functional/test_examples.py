@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE, SRCDIR, Daemon, read_all
+from fastcgi import Nginx, needs_nginx, needs_php
+from harness import PATIENCE, SRCDIR, Daemon, alive, children, eventually, read_all
 
 EXAMPLES = SRCDIR / 'conf/examples'
 
@@ -48,7 +49,8 @@ def url(daemon, scheme, pool, path=''):
 
 
 def test_every_example_is_tested():
-    tested = {'quickstart', 'echo', 'rot13', 'hello', 'shell', 'git-daemon', 'rsyncd', 'cgi'}
+    tested = {'quickstart', 'echo', 'rot13', 'hello', 'shell', 'git-daemon', 'rsyncd', 'cgi', 'php',
+              'fastcgi-perl', 'listen-fds'}
     assert {path.stem for path in EXAMPLES.glob('*.conf')} == tested
 
 
@@ -203,3 +205,49 @@ def test_the_cgi_example_and_git(cgi):
     run(*git, 'push', '-q', known, 'HEAD')
     run('git', 'clone', '-q', url(cgi, 'http', 'cgi', 'git/hello.git'), other)
     assert (other / 'large').read_bytes() == (copy / 'large').read_bytes()
+
+
+def programs(daemon):
+    return [pid for worker in daemon.workers() for pid in children(worker)]
+
+
+def assert_recycles(daemon, ask, answer):
+    """Its programs leave by the signal, and others answer."""
+    old = programs(daemon)
+    assert old
+    daemon.done('recycle')
+    assert ask() == answer
+    eventually(lambda: not any(map(alive, old)), 'the end of the old programs')
+    assert ask() == answer
+    assert 'warning' not in daemon.log() and 'error' not in daemon.log()
+
+
+@needs_nginx
+@needs_php
+def test_the_php_example_behind_nginx():
+    owner = '\tlisten_owner      = "www-data"\n\tlisten_group      = "www-data"\n'
+    with example('php', owner=(owner, '')) as daemon:
+        (daemon.dir / 'www/hello.php').write_text('<?php echo "Hello, $_SERVER[REMOTE_ADDR]!";')
+        with Nginx(daemon.dir, f'127.0.0.1:{daemon.port("php")}') as nginx:
+            assert_recycles(daemon, lambda: nginx.ask('/hello.php'), (200, b'Hello, 127.0.0.1!'))
+
+
+@needs_nginx
+@pytest.mark.skipif(subprocess.run(['perl', '-MFCGI', '-e', '1'], capture_output=True).returncode != 0,
+                    reason="needs perl's FCGI")
+def test_the_perl_example_behind_nginx():
+    daemon = example('fastcgi-perl', script=('/usr/share/doc/preforkd/examples', '{dir}'))
+    shutil.copy(EXAMPLES / 'hello.fcgi', daemon.dir)
+    with daemon, Nginx(daemon.dir, f'127.0.0.1:{daemon.port("perl")}') as nginx:
+        assert_recycles(daemon, lambda: nginx.ask('/'), (200, b'Hello, 127.0.0.1!\n'))
+
+
+@needs('curl')
+@pytest.mark.skipif(not os.access('/usr/bin/python3', os.X_OK), reason='needs /usr/bin/python3')
+def test_the_listen_fds_example_and_curl():
+    daemon = example('listen-fds', script=('/usr/share/doc/preforkd/examples', '{dir}'))
+    shutil.copy(EXAMPLES / 'listen-fds.py', daemon.dir)
+    with daemon:
+        page = url(daemon, 'http', 'python')
+        assert re.fullmatch(r'Hello, 127.0.0.1, from process \d+!\n', run('curl', '-sS', page))
+        assert_recycles(daemon, lambda: run('curl', '-sS', page)[:16], 'Hello, 127.0.0.1')

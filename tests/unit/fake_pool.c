@@ -82,6 +82,23 @@ fake_give_way(struct pool *pool, int n)
 	world.give_way = n;
 }
 
+static int
+fake_accepted(const struct listener *listener)
+{
+	(void)listener;
+	return world.accepted;
+}
+
+static void
+fake_examine(const struct listener *listener, struct pool_program *programs, size_t n)
+{
+	(void)listener;
+	for (size_t i = 0; i < n; i++) {
+		programs[i].cpu_ns = world.cpu_ns[programs[i].slot];
+		programs[i].holds = world.holds[programs[i].slot];
+	}
+}
+
 static void
 fake_left_behind(pid_t session)
 {
@@ -98,6 +115,8 @@ const struct pool_ops fake_ops = {
 	.sample_at = fake_sample_at,
 	.give_way = fake_give_way,
 	.watch = fake_watch,
+	.accepted = fake_accepted,
+	.examine = fake_examine,
 	.left_behind = fake_left_behind,
 };
 

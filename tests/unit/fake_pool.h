@@ -9,6 +9,7 @@
 
 #define FAKE_FIRST_PID 1001
 #define FAKE_PIDS      400
+#define FAKE_SLOTS     100
 
 /* What the pool asked for, and what it is told of the world. */
 struct fake_world {
@@ -21,6 +22,9 @@ struct fake_world {
 	int signals[FAKE_PIDS]; /* by pid - 1000: the last signal */
 	int sent[FAKE_PIDS];    /* and how many it got */
 	pid_t left_behind;
+	int accepted; /* of programs that accept by themselves; by slot: */
+	int64_t cpu_ns[FAKE_SLOTS];
+	int holds[FAKE_SLOTS];
 };
 
 extern struct fake_world world;

@@ -31,6 +31,8 @@ some_text(const struct conf_option *o, int which)
 		return which ? "0600" : "0640";
 	case CONF_CHOICE:
 		return o->choices[which];
+	case CONF_READY:
+		return which ? "notify" : "2s";
 	case CONF_RLIMIT:
 		return which ? "unlimited" : "4096";
 	default:

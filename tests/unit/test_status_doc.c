@@ -396,12 +396,15 @@ static void
 workers_have_a_row_each(void **state)
 {
 	(void)state;
-	assert_printed(status_text_print_workers,
-		       (const char *[]){ "daemon\tversion=0", "pool\tname=empty", pool_line,
-					 worker_line, "worker\tpool=www\tpid=7\tstate=idle", NULL },
-		       "POOL  PID  STATE  SINCE    AGE  REQUESTS  CLIENT          REQUEST\n"
-		       "www   900  busy    1.2s  2h01m        45  192.0.2.1:4711  /usr/bin/git\n"
-		       "www     7  idle    0.0s   0.0s         0  -               -\n");
+	assert_printed(
+	    status_text_print_workers,
+	    (const char *[]){ "daemon\tversion=0", "pool\tname=empty", pool_line, worker_line,
+			      "worker\tpool=www\tpid=7\tstate=idle",
+			      "worker\tpool=www\tpid=8\tstate=running\trequests=-1", NULL },
+	    "POOL  PID  STATE    SINCE    AGE  REQUESTS  PROGRAM  CLIENT          REQUEST\n"
+	    "www   900  busy      1.2s  2h01m        45      901  192.0.2.1:4711  /usr/bin/git\n"
+	    "www     7  idle      0.0s   0.0s         0        -  -               -\n"
+	    "www     8  running   0.0s   0.0s         -        -  -               -\n");
 }
 
 static void
