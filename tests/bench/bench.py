@@ -16,6 +16,7 @@ import time
 
 import manage
 import peers
+import php
 import proc
 import web
 from daemon import DEFAULT_POOL, ON_DEMAND_POOL, Bare, Preforkd, fixed_pool
@@ -180,7 +181,7 @@ def remembered(place, rounds):
 
 
 BENCHMARKS = {'burst': burst, 'exec': executed, 'echo': echoed, 'replace': replaced, 'start': started,
-              'memory': remembered, **manage.BENCHMARKS, **web.BENCHMARKS}
+              'memory': remembered, **php.BENCHMARKS, **manage.BENCHMARKS, **web.BENCHMARKS}
 
 
 def rows(name, place, rounds):
