@@ -28,10 +28,9 @@ log_served(const struct pool *pool)
 {
 	uint64_t accepted = pool->figures.gone.n[FIGURE_ACCEPTED];
 
-	log_notice("pool %s: stopped after %" PRIu64 " connection%s; %" PRIu64
-		   " worker%s died unasked",
-		   pool->name, accepted, util_plural(accepted), pool->crashes,
-		   util_plural(pool->crashes));
+	log_notice(
+	    "pool %s: stopped after %" PRIu64 " connection%s; %" PRIu64 " worker%s died unasked",
+	    pool->name, accepted, util_plural(accepted), pool->crashes, util_plural(pool->crashes));
 }
 
 /* Pools that were dropped, or that the whole stop waits for. */
