@@ -59,7 +59,7 @@ take(struct status_doc *doc, char *line)
 static char *
 printed(const struct status_doc *doc, void (*print)(const struct status_doc *, FILE *))
 {
-	char *text = NULL;
+	static char *text; /* gcc 12 takes it for what a pointer into it points to */
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
