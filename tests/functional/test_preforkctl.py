@@ -465,7 +465,9 @@ def test_a_command_that_waits_has_no_limit_of_its_own_but_others_have():
 
 def test_an_interrupted_client_just_goes():
     with Fake(read_to_end) as fake:
-        with subprocess.Popen([PREFORKCTL, '-s', fake.path, 'stop']) as process:
+        # Who runs these tests in the background has SIGINT ignored, and so would it.
+        command = ['env', '--default-signal=INT', PREFORKCTL, '-s', fake.path, 'stop']
+        with subprocess.Popen(command) as process:
             eventually(lambda: fake.requests)
             process.send_signal(signal.SIGINT)
             assert process.wait(PATIENCE) == -signal.SIGINT
