@@ -33,6 +33,15 @@ where_of(const struct conf_pool *pool, const char *option)
 }
 
 static int
+fail_unseen(const struct conf_pool *pool, const char *option, const char *instead, char **err)
+{
+	return fail(pool, pool->set[conf_option_index(&conf_pool_section, option)], err,
+		    "%s cannot be had with service \"program\", which accepts its connections by "
+		    "itself%s",
+		    option, instead);
+}
+
+static int
 check_requests(const struct conf_pool *pool, char **err)
 {
 	const struct {
@@ -50,12 +59,7 @@ check_requests(const struct conf_pool *pool, char **err)
 
 	for (size_t i = 0; i < ARRAY_LEN(unseen); i++)
 		if (unseen[i].value > 0)
-			return fail(
-			    pool,
-			    pool->set[conf_option_index(&conf_pool_section, unseen[i].option)], err,
-			    "%s cannot be had with service \"program\", which accepts its "
-			    "connections by itself%s",
-			    unseen[i].option, unseen[i].instead);
+			return fail_unseen(pool, unseen[i].option, unseen[i].instead, err);
 	return 0;
 }
 
@@ -63,24 +67,25 @@ check_requests(const struct conf_pool *pool, char **err)
 static int
 check_admission(const struct conf_pool *pool, char **err)
 {
-	static const char *const unseen[] = {
-		"allow",        "deny",         "max_connections_per_source",
-		"rate_limit",   "rate_burst",   "rate_limit_per_source",
-		"access_times", "max_load",     "rate_burst_per_source",
-		"banner",       "deny_message", "proxy_protocol",
-		"proxy_from",
+	const struct {
+		const char *option;
+		bool wanted;
+	} unseen[] = {
+		{ "allow", pool->allow },
+		{ "deny", pool->deny },
+		{ "access_times", pool->access_times },
+		{ "max_load", pool->max_load > 0 },
+		{ "max_connections_per_source", pool->max_connections_per_source > 0 },
+		{ "rate_limit", pool->rate_limit > 0 },
+		{ "rate_limit_per_source", pool->rate_limit_per_source > 0 },
+		{ "banner", pool->banner },
+		{ "deny_message", pool->deny_message },
+		{ "proxy_protocol", pool->proxy_protocol != CONF_PROXY_OFF },
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(unseen); i++) {
-		struct conf_where where =
-		    pool->set[conf_option_index(&conf_pool_section, unseen[i])];
-
-		if (where.file)
-			return fail(pool, where, err,
-				    "%s cannot be had with service \"program\", which accepts "
-				    "its connections by itself",
-				    unseen[i]);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(unseen); i++)
+		if (unseen[i].wanted)
+			return fail_unseen(pool, unseen[i].option, "", err);
 	return 0;
 }
 

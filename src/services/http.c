@@ -289,7 +289,7 @@ static bool
 serve_request(const struct conn *conn, int64_t requests)
 {
 	struct http_request *r = &self.request;
-	int64_t began_us = now_us();
+	int64_t began_us = self.prepared->log ? now_us() : 0;
 	const char *why = NULL;
 	int status;
 

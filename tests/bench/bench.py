@@ -17,6 +17,7 @@ import time
 import cgi
 import manage
 import peers
+import php
 import proc
 import web
 from daemon import DEFAULT_POOL, ON_DEMAND_POOL, RULES, Bare, Module, Preforkd, fixed_pool
@@ -200,7 +201,7 @@ def remembered(place, rounds):
 
 
 BENCHMARKS = {'burst': burst, 'exec': executed, 'echo': echoed, 'module': moduled, 'replace': replaced, 'start': started,
-              'memory': remembered, **manage.BENCHMARKS, **web.BENCHMARKS, **cgi.BENCHMARKS}
+              'memory': remembered, **manage.BENCHMARKS, **web.BENCHMARKS, **cgi.BENCHMARKS, **php.BENCHMARKS}
 
 
 def rows(name, place, rounds):

@@ -64,7 +64,7 @@ class Preforkd(Server):
         patience.start()
         line = ''
         for line in process.stderr:
-            if ' listening on ' in line:
+            if ' listening on ' in line and not line.split()[-1].startswith('/'):
                 self.port = int(line.rsplit(':', 1)[1])
             if ' ready: ' in line:
                 self.ready_seconds = time.perf_counter() - begin

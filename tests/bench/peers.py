@@ -212,10 +212,37 @@ limit_rate {self.bytes_per_second};
         return http(f'/{nap}')
 
 
+PHP_SCRIPTS = {'hello': '<?php echo "hello\n";', 'nap': '<?php sleep(1); echo "slept\n";'}
+
+
+def nginx_fastcgi(directory, port, script):
+    """The configuration of an nginx that runs one script by DIR/php.sock."""
+    return f'''
+{nginx_globals(directory, 1)}
+http {{
+access_log off;
+{nginx_directories(directory)}
+server {{
+listen 127.0.0.1:{port} backlog=1024;
+location / {{
+include /etc/nginx/fastcgi_params;
+fastcgi_param SCRIPT_FILENAME {script};
+fastcgi_pass unix:{directory}/php.sock;
+}}
+}}
+}}
+'''
+
+
 class PhpFpm(Server):
     title = 'PHP-FPM dynamic'
     idle_workers = START_WORKERS
-    scripts = {'hello': '<?php echo "hello\n";', 'nap': '<?php sleep(1); echo "slept\n";'}
+    sizes = f'''pm = dynamic
+pm.start_servers = {START_WORKERS}
+pm.min_spare_servers = {MIN_SPARE}
+pm.max_spare_servers = {MAX_SPARE}
+pm.max_children = {MAX_WORKERS}
+'''
 
     @staticmethod
     def binary():
@@ -228,9 +255,10 @@ class PhpFpm(Server):
     def prepare(self):
         self.port = free_port()
         self.load_options = http('/')
-        script = self.write('script.php', self.scripts[self.program])
+        script = self.write('script.php', PHP_SCRIPTS[self.program])
         self.launch(self.binary(), '-n', '-F', '-y', self.fpm_conf())
-        self.launch(find_program('nginx'), '-c', self.nginx_conf(script))
+        self.launch(find_program('nginx'), '-c',
+                    self.write('nginx.conf', nginx_fastcgi(self.dir, self.port, script)))
 
     def fpm_conf(self):
         identity = ''
@@ -241,29 +269,8 @@ class PhpFpm(Server):
 error_log = {self.dir}/fpm.log
 [bench]
 {identity}
-listen = {self.dir}/fpm.sock
-pm = dynamic
-pm.start_servers = {START_WORKERS}
-pm.min_spare_servers = {MIN_SPARE}
-pm.max_spare_servers = {MAX_SPARE}
-pm.max_children = {MAX_WORKERS}
-''')
-
-    def nginx_conf(self, script):
-        return self.write('nginx.conf', f'''
-{nginx_globals(self.dir, 1)}
-http {{
-access_log off;
-{nginx_directories(self.dir)}
-server {{
-listen 127.0.0.1:{self.port};
-location / {{
-include /etc/nginx/fastcgi_params;
-fastcgi_param SCRIPT_FILENAME {script};
-fastcgi_pass unix:{self.dir}/fpm.sock;
-}}
-}}
-}}
+listen = {self.dir}/php.sock
+{self.sizes}
 ''')
 
 

@@ -141,9 +141,9 @@ class Server:
 
     def launch(self, *command, **options):
         with open(self.dir / 'output', 'ab') as output:
-            options = {'stdout': output, 'stderr': output, **options}
-            process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, cwd=self.dir,
-                                       start_new_session=True, **options)
+            options = {'stdin': subprocess.DEVNULL, 'stdout': output, 'stderr': output, **options}
+            process = subprocess.Popen([str(c) for c in command], cwd=self.dir, start_new_session=True,
+                                       **options)
         self.processes.append(process)
         return process
 

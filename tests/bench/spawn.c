@@ -5,7 +5,7 @@
  * waits for its end each time.  No server that runs a program per connection can be
  * faster than this; with MEMBERS = TOTAL it is a burst, each member starting one.
  *
- *   spawn MEMBERS TOTAL PROGRAM
+ *   spawn MEMBERS TOTAL PROGRAM [ARGUMENT...]
  */
 #include "crew.h"
 
@@ -14,7 +14,7 @@
 
 extern char **environ;
 
-static char *program[2];
+static char **program;
 static posix_spawn_file_actions_t redirect;
 
 static int
@@ -35,11 +35,11 @@ main(int argc, char **argv)
 	struct tally t;
 	double seconds;
 
-	if (argc != 4) {
-		fputs("usage: spawn MEMBERS TOTAL PROGRAM\n", stderr);
+	if (argc < 4) {
+		fputs("usage: spawn MEMBERS TOTAL PROGRAM [ARGUMENT...]\n", stderr);
 		return 2;
 	}
-	program[0] = argv[3];
+	program = argv + 3;
 	posix_spawn_file_actions_init(&redirect);
 	posix_spawn_file_actions_addopen(&redirect, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_addopen(&redirect, 1, "/dev/null", O_WRONLY, 0);

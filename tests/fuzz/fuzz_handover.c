@@ -1,6 +1,6 @@
 /*
- * The value that a master finds in PREFORKD_HANDOVER: refused without a change, or read
- * as something that can be written and is read as the same.
+ * The values that a master finds in PREFORKD_HANDOVER and PREFORKD_FIGURES: refused
+ * without a change, or read as something that can be written and is read as the same.
  */
 #include "handover.h"
 
@@ -39,6 +39,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		free(again);
 	}
+	fd = handover_parse_figures(text);
+	if (fd != -1 && fd <= 2)
+		abort();
 	free(text);
 	free(kinds);
 	free(kinds_again);

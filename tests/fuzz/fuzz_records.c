@@ -137,30 +137,38 @@ print_page(const struct status_doc *doc, FILE *out)
 	status_page_print(doc, 0, STATUS_PAGE_ONCE, out);
 }
 
-/* Behind the style, each tag is one that the page has, with all its quotes closed. */
+/* Each tag is one that the page has, with all its quotes closed. */
 static void
-check_page(const struct status_doc *doc)
+check_tags(const char *at)
 {
 	static const char tags[] =
 	    " a b body button dd details div dl dt h1 h2 h3 head header html li main "
 	    "ol p path rect section small span style summary svg table tbody td th thead time "
 	    "title tr ul ";
-	char *text = printed(doc, print_page);
 
-	for (char *p = strstr(text, "</style>"); (p = strchr(p, '<')); p++) {
-		char *end = strchr(p, '>'), *name = p + 1 + (p[1] == '/');
+	while ((at = strchr(at, '<'))) {
+		const char *end = strchr(at, '>'), *name = at + 1 + (at[1] == '/');
 		char *tag = util_format(" %.*s ", (int)strcspn(name, " />"), name);
 		size_t quotes = 0;
 
 		if (!end || !strstr(tags, tag))
 			abort();
-		for (; p < end; p++)
-			quotes += *p == '"';
+		for (; at < end; at++)
+			quotes += *at == '"';
 		if (quotes % 2 != 0)
 			abort();
 		free(tag);
 	}
-	for (const char *p = strstr(text, "</style>"); *p; p += utf8_char(p))
+}
+
+static void
+check_page(const struct status_doc *doc)
+{
+	char *text = printed(doc, print_page);
+	const char *body = strstr(text, "</style>");
+
+	check_tags(body);
+	for (const char *p = body; *p; p += utf8_char(p))
 		if (utf8_char(p) == 0 || ((unsigned char)*p < ' ' && *p != '\n') || *p == 0x7f)
 			abort();
 	free(text);
