@@ -14,7 +14,7 @@ import pytest
 
 from harness import SANITIZED, alive, descriptors, eventually
 from load import paced
-from scripts import TEXT, Scripts, broken, cgi, nothing_left, reset
+from scripts import TEXT, Scripts, broken, cgi, chunked, nothing_left, reset
 from web import http, request, took
 
 # How much later than it should something may come.
@@ -292,6 +292,23 @@ def test_scripts_one_after_the_other_cost_no_descriptor_and_no_memory():
         for round in range(50):
             for name, status in [('one', 200), ('bad', 502), ('dies', 502), ('nothing', 404)]:
                 assert site.ask(f'/cgi-bin/{name}').status == status
+
+
+def test_without_descriptors_there_is_an_error_and_none_is_lost():
+    answers = set()
+    for number in range(12, 18):
+        options = ('workers = 1', f'rlimit_nofile = {number}')
+        with Scripts({'cat': TEXT + 'cat'}, options=options) as site:
+            before = site.held()
+            for _ in range(3):
+                for body in {}, {'body': b'x'}:
+                    answers.add(site.ask('/cgi-bin/cat', method='POST', **body).status)
+                data = request('/cgi-bin/cat', 'Transfer-Encoding: chunked', method='POST')
+                with site.client() as client:
+                    client.send(data + chunked(b'x' * 70000, 10000))
+                    answers.add(client.response().status)
+            eventually(lambda: site.held() == before, f'{before}')
+    assert {200, 503} <= answers <= {200, 500, 503}
 
 
 # ---- what is written of it ---------------------------------------------------------------
