@@ -27,7 +27,9 @@ class Scripts(Site):
     go into the cgi section, unless conf is the whole configuration."""
 
     def __init__(self, scripts, *lines, conf=None, options=('workers = 4',), files=None, **rest):
-        super().__init__(conf or http(cgi(*lines), options=options), files, **rest)
+        # With so much patience, a connection that ends is one that was ended.
+        conf = conf or http('keepalive_timeout = 1h', cgi(*lines), options=options)
+        super().__init__(conf, files, **rest)
         for name, text in scripts.items():
             self.script(name, text)
         self.script('warm', 'cat >/dev/null; ' + TEXT)

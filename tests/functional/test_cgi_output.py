@@ -276,6 +276,7 @@ def test_a_local_redirect_is_a_get_or_a_head():
         for method in 'POST', 'PUT', 'DELETE':
             answer = client.ask('/cgi-bin/go?/cgi-bin/tell?q', method=method, body=b'x' * 1000)
             assert answer.body == b'GET /cgi-bin/go?/cgi-bin/tell?q /cgi-bin/tell  ?q\nnone none\n'
+            assert client.ask('/cgi-bin/go?/file.txt', method=method, body=b'x').body == b'file'
         answer = client.ask('/cgi-bin/go?/file.txt', method='HEAD')
         assert (answer.status, answer['Content-Length'], answer.body) == (200, '4', b'')
         assert client.ask('/cgi-bin/go?/cgi-bin/tell', method='HEAD').status == 200

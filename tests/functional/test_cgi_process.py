@@ -2,7 +2,9 @@
 import os
 import re
 import resource
+import shutil
 import socket
+import subprocess
 
 import pytest
 
@@ -207,6 +209,43 @@ def test_umask_nice_and_limits_are_those_of_the_section_else_of_the_pool():
             assert (told['umask'], told['nice']) == (0o077, 5)
             assert (told['nofile'], told['core']) == ([66] * 2, [0] * 2)
             assert told['cpu'][1] == hard
+
+
+IN_A_JAIL = r'''
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+int main(void)
+{
+    char where[100];
+    printf("Content-Type: text/plain\n\n%s %s %d", getcwd(where, sizeof(where)),
+           getenv("SCRIPT_FILENAME"), access("/jail", F_OK));
+    fflush(stdout);
+    while (fork() == 0 || getsid(0) != getpid())
+        pause();
+    return 0;
+}
+'''
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not shutil.which('cc'), reason='needs a C compiler')
+def test_a_script_in_a_chroot_and_what_it_leaves_behind():
+    conf = http(cgi(where='path = "/cgi"'), root='/www',
+                options=('workers = 1', 'chroot = "{dir}/jail"'))
+    site = Scripts({}, conf=conf)
+    for name in 'www', 'cgi':
+        (site.dir / 'jail' / name).mkdir(parents=True)
+    build = subprocess.run(['cc', '-static', '-x', 'c', '-', '-o', 'jail/cgi/jailed'],
+                           cwd=site.dir, input=IN_A_JAIL, text=True, capture_output=True)
+    if build.returncode != 0:
+        shutil.rmtree(site.dir)
+        pytest.skip('needs a static C library')
+    with site:
+        for _ in range(2):
+            assert site.ask('/cgi-bin/jailed').body == b'/cgi /cgi/jailed -1'
+            assert site.ask('/cgi-bin/nothing').status == 404
+        site.wait_gone()
 
 
 @pytest.mark.root

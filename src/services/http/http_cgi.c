@@ -347,8 +347,10 @@ serve_script(struct http_request *r)
 			run_script(r);
 		program_end();
 	}
-	close_one(&self.in[1]);
-	close_one(&self.out[0]);
+	for (size_t i = 0; i < 2; i++) {
+		close_one(&self.in[i]);
+		close_one(&self.out[i]);
+	}
 	close_one(&self.spool.fd);
 	return self.answer.redirects ? HTTP_CGI_REDIRECTS : util_max(status, 0);
 }
