@@ -374,6 +374,7 @@ commit(void)
 	bool first = master.state == MASTER_STARTING;
 	char *outcome = outcome_of_plan();
 
+	reload_block_listeners(master.plan);
 	close_fd(&master.gate);
 	master.generation++;
 	if (master.plan->conf)

@@ -5,6 +5,7 @@
 #include "netdiag.h"
 #include "notify.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -329,6 +330,18 @@ reload_plan_again(enum reload_kind kind, struct pool *const *pools, size_t npool
 	util_fail(err, "no pool serves: all of them are drained");
 	reload_free(plan);
 	return NULL;
+}
+
+void
+reload_block_listeners(const struct reload_plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		const struct pool *pool = plan->entries[i].pool;
+		const struct generation *gen = pool ? pool->trial : NULL;
+
+		if (gen && !gen->service->run)
+			fcntl(gen->listener->fd, F_SETFL, O_RDWR);
+	}
 }
 
 /* Is the process the master that runs on this file, or one of its workers? */

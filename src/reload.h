@@ -48,6 +48,12 @@ struct reload_plan *reload_plan_again(enum reload_kind kind, struct pool *const 
 void reload_free(struct reload_plan *plan);
 
 /*
+ * When its trials have succeeded: accept(2) waits for the workers that call it, also if a
+ * program that had the socket has changed that.
+ */
+void reload_block_listeners(const struct reload_plan *plan);
+
+/*
  * For -t: the verdict that a reload, or a start, would come to; in the foreground the
  * log is stderr, whatever the file says.  -1 with *err.
  */

@@ -3,9 +3,10 @@
 It serves one connection after the other on the socket FD: a line with a command, an answer,
 the end.  WORD: notify=SECONDS (tells so by sd_notify, then), stop=SIGNAL (finishes its
 request, then ends; else TERM), ignore=SIGNAL+SIGNAL, slow=SECONDS (to begin), many (any
-number of connections at a time, each as a child's).
+number of connections at a time, each as a child's), nonblocking (polls before it accepts).
 """
 import os
+import select
 import signal
 import socket
 import sys
@@ -93,9 +94,18 @@ def main():
         time.sleep(float(WORDS['notify']))
         tell('READY=1')
     listener = socket.socket(fileno=FD)
+    if 'nonblocking' in WORDS:
+        listener.setblocking(False)
     while True:
+        if 'nonblocking' in WORDS:
+            select.select([FD], [], [])
         try:
             conn, _ = listener.accept()
+            conn.setblocking(True)
+        except BlockingIOError:
+            if 'nonblocking' in WORDS:
+                continue
+            return
         except OSError:  # told to finish, or the queue is empty for ever
             return
         if 'many' in WORDS and os.fork() != 0:
