@@ -44,8 +44,11 @@ scratch_of(const struct conf_section *section)
 {
 	if (section == &conf_global_section)
 		return parsing.scratch_conf;
-	if (section->size == 0)
+	if (section == &conf_pool_section)
 		return parsing.scratch_pool;
+	for (size_t i = 0; i < CONF_SERVICES; i++)
+		if (section == &conf_service_sections[i] && section->size == 0)
+			return conf_service_values(parsing.scratch_pool, i);
 	if (!parsing.scratch_block || parsing.scratch_block->section != section) {
 		conf_block_free(parsing.scratch_block);
 		parsing.scratch_block = conf_block_new(section, NULL, NULL);

@@ -16,7 +16,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define LINGER_BYTES (1 << 20)
 #define SENDFILE_MAX (1 << 30)
 #define FILL_BYTES   65536 /* at once: what was never touched costs no memory */
 
@@ -265,20 +264,19 @@ bool
 http_conn_linger(struct http_conn *c, int64_t limit_ms)
 {
 	int64_t deadline = util_now_ms() + limit_ms;
-	size_t dropped = 0;
 
 	if (shutdown(c->fd, SHUT_WR) < 0)
 		return true;
-	while (dropped < LINGER_BYTES) {
-		ssize_t n = recv(c->fd, c->buf, c->size, MSG_DONTWAIT);
+	do {
+		ssize_t n = recv(c->fd, c->buf, (size_t)util_min((int64_t)c->size, FILL_BYTES),
+				 MSG_DONTWAIT);
 
-		if (n > 0) {
-			dropped += (size_t)n;
+		if (n > 0)
 			count_in(c, n);
-		} else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 			return true;
 		else if (errno == EAGAIN && wait_for(c->fd, POLLIN, deadline) != 1)
 			return false;
-	}
-	return true;
+	} while (util_now_ms() < deadline);
+	return false;
 }

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define LOOK_MS 3600000
-#define EXIT_MS 20 /* from the end of a script's output to its own, if that comes at all */
+#define EXIT_MS 100 /* from the end of a script's output to its own, if that comes at all */
 
 enum { CLIENT, INPUT, OUTPUT, FDS };
 
