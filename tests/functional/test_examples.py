@@ -109,7 +109,8 @@ def test_the_quickstart_example():
         assert daemon.ask('echo', b'hello\n') == b'hello\n'
         assert daemon.ask('rot13', b'Hello, world!\n') == b'Uryyb, jbeyq!\n'
         assert 'It works' in run('curl', '-sS', url(daemon, 'http', 'www'))
-        daemon.wait_log(r'ready: 3 pools')
+        assert 'all in order' in run('curl', '-sS', url(daemon, 'http', 'status'))
+        daemon.wait_log(r'ready: 4 pools')
 
 
 def repository(directory):
