@@ -439,6 +439,17 @@ fields_of_one_name_are_one_variable(void **state)
 }
 
 static void
+a_client_that_speaks_tls_with_a_proxy_is_told(void **state)
+{
+	(void)state;
+	given("GET /cgi-bin/x" HOST "\r\n");
+	request.tls = true;
+	make(no_fixed);
+	must_have("REQUEST_SCHEME", "https");
+	must_have("HTTPS", "on");
+}
+
+static void
 the_fixed_part_stands_first_and_wins(void **state)
 {
 	char *fixed[] = { (char[]){ "PATH=/bin" },
@@ -568,7 +579,7 @@ what_a_request_sets_is_reserved(void **state)
 	make(no_fixed);
 	for (char *const *at = environment; *at; at++)
 		may += !http_cgi_env_is_reserved(*at);
-	assert_int_equal(may, 4); /* and HTTPS, which is never set */
+	assert_int_equal(may, 4); /* and HTTPS, which is not set here */
 	for (size_t i = 0; i < ARRAY_LEN(free_ones); i++)
 		if (http_cgi_env_is_reserved(free_ones[i]))
 			fail_msg("%s is reserved", free_ones[i]);
@@ -593,6 +604,7 @@ main(void)
 		cmocka_unit_test(fields_that_are_none_of_the_scripts_stay_out),
 		cmocka_unit_test(a_password_is_passed_if_it_shall_be),
 		cmocka_unit_test(fields_of_one_name_are_one_variable),
+		cmocka_unit_test(a_client_that_speaks_tls_with_a_proxy_is_told),
 		cmocka_unit_test(the_fixed_part_stands_first_and_wins),
 		cmocka_unit_test(too_many_fixed_ones_have_no_room),
 		cmocka_unit_test(what_execve_does_not_take_is_refused),

@@ -99,6 +99,7 @@ make_environment(const struct http_request *r)
 		.peer = r->peer,
 		.local = (struct sockaddr *)&local,
 		.pass_authorization = self.cgi->conf->pass_authorization,
+		.tls = r->from->proxy && r->from->proxy->tls,
 	};
 
 	conn_local(r->from, &local);

@@ -332,7 +332,9 @@ set_request(const struct http_cgi_request *r)
 	}
 	set("QUERY_STRING", query.at ? query : TEXT(""));
 	set_text("SERVER_PROTOCOL", r->head->minor > 0 ? "HTTP/1.1" : "HTTP/1.0");
-	set_text("REQUEST_SCHEME", "http");
+	set_text("REQUEST_SCHEME", r->tls ? "https" : "http");
+	if (r->tls)
+		set_text("HTTPS", "on");
 	if (r->content_length >= 0) {
 		snprintf(length, sizeof(length), "%lld", (long long)r->content_length);
 		set_text("CONTENT_LENGTH", length);

@@ -28,6 +28,7 @@ struct http_cgi_request {
 	struct http_text user;               /* proven; at NULL: none */
 	const struct sockaddr *peer, *local; /* any that is not IP is a Unix socket */
 	bool pass_authorization;
+	bool tls; /* the client speaks it, with a proxy that has said so */
 };
 
 /*
