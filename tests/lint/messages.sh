@@ -63,7 +63,8 @@ def texts_of(name, function, calls):
     if function:
         text = re.search(rf'^{function}\(.*?^\}}', text, re.S | re.M)[0]
     texts = [re.search(LITERAL, rest) for _, rest in arguments(text, calls)]
-    return [re.sub(' $', ' %s', t[1]) for t in texts if t and re.search(r'[a-z]{2}', re.sub(CONVERSION, '', t[1]))]
+    return [re.sub(' $', ' %s', t[1]) for t in texts
+            if t and re.search(r'[a-z]{2}', re.sub(CONVERSION, '', t[1]))]
 
 
 def pattern(message):
@@ -83,7 +84,7 @@ def pattern(message):
 
 def of_source():
     """{pattern: (format, file, levels)}"""
-    messages = [BY_ITSELF] if BY_ITSELF[1] in source[BY_ITSELF[0]] else []
+    messages = [BY_ITSELF] if f'"{BY_ITSELF[1]}"' in source[BY_ITSELF[0]] else []
     for name, text in source.items():
         for call, rest in arguments(text, '|'.join(f'log_{level}' for level in LEVELS)):
             skip = r'level, ' if call == 'log_write' else ''
@@ -92,11 +93,10 @@ def of_source():
                 sys.exit(f'{name}: {call}({rest}): the format is no literal')
             if not first:
                 continue
-            level, spelt = LEVELS[call[4:]], SPELT_OUT.get((name, first[1]))
-            for message in [spelt[0].replace('{}', t) for t in texts_of(*spelt[1:])] if spelt else [first[1]]:
-                messages.append((name, message, level))
-            if spelt:
-                unused.discard((name, first[1]))
+            frame, *where = SPELT_OUT.get((name, first[1]), (first[1],))
+            unused.discard((name, first[1]))
+            for text in texts_of(*where) if where else [frame]:
+                messages.append((name, frame.replace('{}', text), LEVELS[call[4:]]))
     found = {}
     for name, message, level in messages:
         found.setdefault(pattern(message), (message, name, set()))[2].add(level)
@@ -127,7 +127,8 @@ source = {name: joined(open(name, encoding='utf-8').read())
 unused = set(SPELT_OUT)
 messages = of_source()
 manual = of_manual(open(sys.argv[1], encoding='utf-8').read())
-wrong = [f'{name}: {message}: in tests/lint/messages.sh, but not there' for name, message in sorted(unused)]
+wrong = [f'{name}: {message}: spelt out here, but not logged there'
+         for name, message in sorted(unused)]
 known = set()
 for regex, (message, name, levels) in messages.items():
     entries = [entry for entry in manual if re.fullmatch(regex, entry)]
