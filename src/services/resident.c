@@ -35,6 +35,7 @@ enum { NULL_FD = STDIN_FILENO, NULL_OUT_FD = STDOUT_FILENO }; /* of every worker
 #define MASTER_LOOK_MS 1000
 
 enum { GATE, NOTIFY, OUTPUT, FDS };
+_Static_assert(FDS <= PROGRAM_FDS, "program_wait() must take them all");
 
 static struct {
 	const struct service_setup *setup;
@@ -98,6 +99,7 @@ start_program(void)
 {
 	const struct exec_prepared *p = self.prepared->program;
 	bool on_stdin = self.conf->socket_fd == CONF_SOCKET_IS_STDIN;
+	char text[SCOREBOARD_TEXT_BYTES + 1];
 	struct child_program program = {
 		.path = p->path,
 		.argv = p->argv,
@@ -106,8 +108,6 @@ start_program(void)
 		.out = self.output.write_fd >= 0 ? self.output.write_fd : NULL_OUT_FD,
 		.err = self.conf->errors == CONF_OUTPUT_NULL ? NULL_OUT_FD : 0,
 	};
-
-	char text[SCOREBOARD_TEXT_BYTES + 1];
 	int error;
 
 	if (!on_stdin)
@@ -214,16 +214,10 @@ tell_to_stop(int64_t now)
 	self.stop_by_ms = now + timeout;
 }
 
-/* Connections that wait are still the program's, unless others accept after it. */
+/* It was told; the milliseconds until it must be looked at again, -1: never. */
 static int64_t
-look_at_leaving(int64_t now)
+look_at_timeout(int64_t now)
 {
-	if (!*self.setup->leaving)
-		return -1;
-	if (!self.told && has_queue())
-		return QUEUE_LOOK_MS;
-	if (!self.told)
-		tell_to_stop(now);
 	if (self.stop_by_ms == 0)
 		return -1;
 	if (now < self.stop_by_ms)
@@ -236,6 +230,19 @@ look_at_leaving(int64_t now)
 	program_stop();
 	self.stop_by_ms = 0;
 	return -1;
+}
+
+/* Connections that wait are still the program's, unless others accept after it. */
+static int64_t
+look_at_leaving(int64_t now)
+{
+	if (!*self.setup->leaving)
+		return -1;
+	if (!self.told && has_queue())
+		return QUEUE_LOOK_MS;
+	if (!self.told)
+		tell_to_stop(now);
+	return look_at_timeout(now);
 }
 
 static void

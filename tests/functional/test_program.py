@@ -333,7 +333,7 @@ def test_a_fast_stop_does_not_wait():
         old = programs(daemon)
         daemon.signal(signal.SIGTERM)
         assert daemon.ended() == 0
-        assert not any(map(alive, old))
+        eventually(lambda: not any(map(alive, old)), 'the end of the programs')
         waiting.close()
 
 
@@ -568,7 +568,7 @@ def test_the_status_names_program_and_command():
 
 
 def test_the_status_counts_programs_with_a_connection_as_busy():
-    for listen in '{dir}/p.sock', '127.0.0.1:0', '[::]:0':
+    for listen in '{dir}/p.sock', f'@preforkd-test-{os.getpid()}', '127.0.0.1:0', '0.0.0.0:0', '[::]:0':
         if listen.startswith('[') and not os.path.exists('/proc/net/if_inet6'):
             continue
         with resident(service(sizes=['workers = 3'], listen=listen)) as daemon:
