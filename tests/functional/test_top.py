@@ -84,12 +84,12 @@ def test_its_keys():
         terminal.press('/', 'e', 'c', 'x', 'BSpace')
         terminal.wait('^filter: ec_')
         terminal.press('h', 'o', 'Enter')
-        _, text = terminal.wait('filter: echo')
+        _, text = terminal.wait('filter: echo +q quit')
         assert len(re.findall(r'^ *\d+ \w+ +idle', text, re.M)) == 2
         terminal.press('?')
         terminal.wait('pause and go on')
         terminal.press('x')
-        terminal.wait('filter: echo')
+        terminal.wait('filter: echo +q quit')
         for key in 'Up', 'Down', 'PPage', 'NPage', 'Home', 'End', '+', '-':
             terminal.press(key)
         terminal.press('p')
