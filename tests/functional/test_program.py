@@ -478,6 +478,18 @@ def test_a_program_with_a_connection_is_not_what_a_shrinking_pool_ends():
             assert finish(sock).isdigit()
 
 
+def test_a_child_with_a_connection_keeps_its_program():
+    sizes = ['start_workers = 2', 'min_spare_workers = 0', 'max_spare_workers = 0', 'max_workers = 4',
+             'spare_timeout = 500ms']
+    with resident(service('many', sizes=sizes)) as daemon:
+        held = daemon.connect('p')
+        wait_held(daemon, 1)
+        program, = wait_programs(daemon, 1)
+        held.sendall(b'sid\n')
+        assert finish(held) == str(program)
+        wait_programs(daemon, 0)
+
+
 def test_an_on_demand_pool_has_no_program_until_somebody_comes_and_none_afterwards():
     with resident(service(sizes=ON_DEMAND)) as daemon:
         for _ in range(2):
