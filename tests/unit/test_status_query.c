@@ -1,27 +1,11 @@
 /* What a load balancer is told, from documents that are made by hand. */
 #include "status_query.h"
 
+#include "status_lines.h"
 #include "unit.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static struct status_doc *
-doc_of(const char *const *lines)
-{
-	struct status_doc *doc = status_doc_new();
-	char *err = NULL;
-
-	for (; *lines; lines++) {
-		struct control_record record;
-		char *line = util_strdup(*lines);
-
-		assert_int_equal(control_record_parse(&record, line), 0);
-		assert_int_equal(status_doc_add(doc, &record, &err), 0);
-		free(line);
-	}
-	return doc;
-}
 
 #define DAEMON       "daemon\tversion=1\tstate=running"
 #define POOL(fields) "pool\tname=www\tservice=http\tstate=running\tmax_workers=10\t" fields
@@ -30,7 +14,7 @@ static void
 check(const char *daemon, const char *pool, const char *not_ready, bool draining, int percent)
 {
 	const char *lines[] = { daemon, pool, NULL };
-	struct status_doc *doc = doc_of(lines);
+	struct status_doc *doc = status_lines_document(lines);
 	char *why;
 
 	assert_int_equal(status_is_ready(doc, &why), not_ready == NULL);

@@ -1,33 +1,18 @@
 /* Which workers `preforkctl top` shows, and in which order. */
 #include "top_rows.h"
 
+#include "status_lines.h"
 #include "unit.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static struct status_doc *
-doc_of(const char *const *lines)
-{
-	struct status_doc *doc = status_doc_new();
-	char *err = NULL;
-
-	for (; *lines; lines++) {
-		struct control_record record;
-		char *line = util_strdup(*lines);
-
-		assert_int_equal(control_record_parse(&record, line), 0);
-		assert_int_equal(status_doc_add(doc, &record, &err), 0);
-		free(line);
-	}
-	return doc;
-}
 
 #define WORKER(pool, pid, state, requests, age, since, request)                                   \
 	"worker\tpool=" pool "\tpid=" pid "\tstate=" state "\trequests=" requests "\tage_ms=" age \
 	"\tsince_ms=" since "\tclient=192.0.2.1:4711\trequest=" request
 
 static const char *const lines[] = {
+	"daemon\tversion=1",
 	"pool\tname=www\taccepted=100",
 	WORKER("www", "30", "idle", "5", "900", "900", ""),
 	WORKER("www", "10", "writing", "7", "800", "20", "GET /Slow"),
@@ -41,7 +26,7 @@ static const char *const lines[] = {
 static void
 check(struct top_choice choice, const char *pids)
 {
-	struct status_doc *doc = doc_of(lines);
+	struct status_doc *doc = status_lines_document(lines);
 	char text[100] = "";
 	size_t n, len = 0;
 	struct top_row *rows;
@@ -94,8 +79,10 @@ a_filter_looks_into_all_texts(void **state)
 static void
 a_rate_is_what_has_come_since(void **state)
 {
-	static const char *const then[] = { "pool\tname=www\taccepted=80", NULL };
-	struct status_doc *now = doc_of(lines), *before = doc_of(then);
+	static const char *const then[] = { "daemon\tversion=1", "pool\tname=www\taccepted=80",
+					    NULL };
+	struct status_doc *now = status_lines_document(lines),
+			  *before = status_lines_document(then);
 
 	(void)state;
 	assert_true(top_rate(&now->pools[0], before, 2000) == 10);
