@@ -78,13 +78,21 @@ class Scripts(Site):
                                     for what in descriptors(pid).values())
         return found
 
+    def in_turn(self, target, client=None):
+        """The answer of a script once it has a place: one that has answered holds its own until
+        it has ended."""
+        def answered():
+            answer = (client or self).ask(target)
+            return answer if answer.status != 503 else None
+        return eventually(answered, f'a place for {target}')
+
     def warm(self):
         """Has each worker run one script, and waits until all of them are idle."""
         workers = self.workers()
         with contextlib.ExitStack() as stack:
             for _ in workers:
                 client = stack.enter_context(self.client())
-                assert client.ask('/cgi-bin/warm').status == 200
+                assert self.in_turn('/cgi-bin/warm', client).status == 200
 
         def idle():
             records, _ = self.request('status web')  # to its end: it leaves no descriptor

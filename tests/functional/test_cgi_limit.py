@@ -81,7 +81,7 @@ def test_a_script_beyond_the_limit_is_503_and_what_else_there_is_goes_on():
             assert other.ask('/file').body == b'file'
         (site.there / 'go').touch()
         assert {client.response().body for client in clients} == {b'done\n'}
-        assert site.ask('/cgi-bin/quick').body == b'quick\n'
+        assert site.in_turn('/cgi-bin/quick').body == b'quick\n'
 
 
 def test_limit_1_is_one_after_the_other():
@@ -102,8 +102,8 @@ def test_each_way_to_end_gives_the_place_back():
     with site, nothing_left(site):
         for name, (_, status) in ways.items():
             if status:
-                assert site.ask(f'/cgi-bin/{name}').status == status, name
-                eventually(lambda: site.ask('/cgi-bin/warm').status == 200, f'a place after {name}')
+                assert site.in_turn(f'/cgi-bin/{name}').status == status, name
+                assert site.in_turn('/cgi-bin/warm').status == 200, f'after {name}'
         has_places(site, 'head', 1)
 
 
@@ -162,7 +162,7 @@ def test_scripts_of_workers_that_leave_count_as_well():
         assert is_full(site, '/cgi-bin/quick')
         (site.there / 'go').touch()
         assert {client.response().body for client in clients} == {b'done\n'}
-        assert site.ask('/cgi-bin/quick').body == b'quick\n'
+        assert site.in_turn('/cgi-bin/quick').body == b'quick\n'
         site.wait_workers(8)
         has_places(site, 'head', 2)
 
@@ -173,7 +173,7 @@ def test_a_reload_changes_the_limit():
         assert is_full(site, '/cgi-bin/quick')
         site.reload(site.conf_path.read_text().split('\n', 3 if site.identity else 1)[-1]
                     .replace('limit = 1', 'limit = 4'))
-        eventually(lambda: site.ask('/cgi-bin/quick').status == 200, 'a place')
+        assert site.in_turn('/cgi-bin/quick').status == 200
         (site.there / 'go').touch()
 
 
