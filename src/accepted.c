@@ -60,26 +60,15 @@ take_tcp(const struct nlmsghdr *answer, void *arg)
 		add(s->list, msg->idiag_inode);
 }
 
-/* A connection over IPv4 to an IPv6 listener is an IPv6 socket too. */
 static int
 list_tcp(struct search *s)
 {
 	const struct sockaddr_in *in = (const struct sockaddr_in *)&s->sa;
-	struct {
-		struct nlmsghdr header;
-		struct inet_diag_req_v2 req;
-	} ask = {
-		.header = { .nlmsg_len = sizeof(ask),
-			    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
-		.req = { .sdiag_family = (uint8_t)s->sa.ss_family,
-			 .sdiag_protocol = IPPROTO_TCP,
-			 .idiag_states = ~(1U << TCP_LISTEN | 1U << TCP_TIME_WAIT |
-					   1U << TCP_SYN_RECV | 1U << TCP_SYN_SENT),
-			 .id.idiag_sport = in->sin_port }, /* in6 has it at the same place */
-	};
+	unsigned states =
+	    ~(1U << TCP_LISTEN | 1U << TCP_TIME_WAIT | 1U << TCP_SYN_RECV | 1U << TCP_SYN_SENT);
 
-	return sockdiag_dump(&ask.header, take_tcp, s);
+	/* in6 has its port at the same place */
+	return sockdiag_dump_tcp(s->sa.ss_family, states, in->sin_port, take_tcp, s);
 }
 
 /* An accepted socket has the name of the listener. */

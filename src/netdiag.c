@@ -160,21 +160,9 @@ count_handshake(const struct nlmsghdr *answer, void *arg)
 static int
 count_handshakes(int family, in_port_t port)
 {
-	struct {
-		struct nlmsghdr header;
-		struct inet_diag_req_v2 req;
-	} ask = {
-		.header = { .nlmsg_len = sizeof(ask),
-			    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
-		.req = { .sdiag_family = (uint8_t)family,
-			 .sdiag_protocol = IPPROTO_TCP,
-			 .idiag_states = 1U << TCP_SYN_RECV,
-			 .id.idiag_sport = port },
-	};
 	struct handshakes h = { .port = port };
 
-	sockdiag_dump(&ask.header, count_handshake, &h);
+	sockdiag_dump_tcp(family, 1U << TCP_SYN_RECV, port, count_handshake, &h);
 	return h.n;
 }
 

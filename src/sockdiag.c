@@ -1,5 +1,6 @@
 #include "sockdiag.h"
 
+#include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -41,4 +42,24 @@ sockdiag_dump(const struct nlmsghdr *request,
 	}
 	close(fd);
 	return piece == PIECE_LAST ? 0 : -1;
+}
+
+int
+sockdiag_dump_tcp(int family, unsigned states, in_port_t port,
+		  void (*each)(const struct nlmsghdr *answer, void *arg), void *arg)
+{
+	struct {
+		struct nlmsghdr header;
+		struct inet_diag_req_v2 req;
+	} ask = {
+		.header = { .nlmsg_len = sizeof(ask),
+			    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.req = { .sdiag_family = (uint8_t)family,
+			 .sdiag_protocol = IPPROTO_TCP,
+			 .idiag_states = states,
+			 .id.idiag_sport = port },
+	};
+
+	return sockdiag_dump(&ask.header, each, arg);
 }

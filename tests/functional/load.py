@@ -84,14 +84,14 @@ def crowd(address, number):
                                     for line, sock in zip(lines, clients)))
 
 
-class Load:
-    """Echo clients in threads, so many requests a second in total, inside a with block."""
+class Clients:
+    """Clients in threads that run() until told to stop, inside a with block, and count what
+    came of each request in a word."""
 
-    def __init__(self, address, rate=1000, clients=8):
-        self.address, self.interval = address, clients / rate
+    def __init__(self, clients):
         self._stop = threading.Event()
         self._counts = [collections.Counter() for _ in range(clients)]
-        self._threads = [threading.Thread(target=self._client, args=[number], daemon=True)
+        self._threads = [threading.Thread(target=self.run, args=[number], daemon=True)
                          for number in range(clients)]
 
     def __enter__(self):
@@ -104,7 +104,27 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    def _client(self, number):
+    def run(self, number):
+        """What one client does."""
+        raise NotImplementedError
+
+    @property
+    def counts(self):
+        """{word: how often} of all clients."""
+        total = collections.Counter()
+        for counts in self._counts:
+            total.update(dict(counts))
+        return total
+
+
+class Load(Clients):
+    """Echo clients, so many requests a second in total."""
+
+    def __init__(self, address, rate=1000, clients=8):
+        super().__init__(clients)
+        self.address, self.interval = address, clients / rate
+
+    def run(self, number):
         due = time.monotonic()
         for count in itertools.count():
             line = b'client %d line %d\n' % (number, count)
@@ -115,14 +135,12 @@ class Load:
 
     @property
     def answered(self):
-        return sum(counts[ANSWERED] for counts in self._counts)
+        return self.counts[ANSWERED]
 
     @property
     def failures(self):
         """{word: how often} of all that is not an answer."""
-        total = collections.Counter()
-        for counts in self._counts:
-            total.update(dict(counts))
+        total = self.counts
         del total[ANSWERED]
         return dict(total)
 

@@ -12,11 +12,10 @@ import os
 import random
 import re
 import socket
-import threading
 import time
 
 from harness import PATIENCE, Daemon, eventually
-from load import pool
+from load import ANSWERED, Clients, pool
 
 HOST = 'www.test'
 # 2020-01-01, a Wednesday; ten and a half billionths of a second past the full one.
@@ -334,35 +333,22 @@ def took(least=0.0, most=PATIENCE):
     assert least <= seconds <= most, f'{seconds:.3f} s, not {least} to {most}'
 
 
-ANSWERED, RETRIED = 'answered', 'retried'
+RETRIED = 'retried'
 
 
-class Browsers:
-    """Clients in threads that keep their connections alive, inside a with block.
+class Browsers(Clients):
+    """Clients that keep their connections alive.
 
     A kept-alive connection may end in order instead of an answer; then the request is sent
     again on a new one, where it must be answered.  All else is a failure.
     """
 
     def __init__(self, site, clients=6, target='/file', expected=b'file', pause=0.002, fields=()):
+        super().__init__(clients)
         self.site, self.target, self.expected, self.pause = site, target, expected, pause
         self.address, self.fields = site.address('web'), fields
-        self._stop = threading.Event()
-        self._counts = [collections.Counter() for _ in range(clients)]
-        self._threads = [threading.Thread(target=self._run, args=[number], daemon=True)
-                         for number in range(clients)]
 
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *failure):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self, number):
+    def run(self, number):
         chance, client = random.Random(number), None
         while not self._stop.wait(chance.random() * 2 * self.pause):
             client, word = self._once(client)
@@ -404,13 +390,6 @@ class Browsers:
             client.sock.close()
             return None, word
         return client, word
-
-    @property
-    def counts(self):
-        total = collections.Counter()
-        for counts in self._counts:
-            total.update(dict(counts))
-        return total
 
     @property
     def answered(self):
