@@ -146,12 +146,16 @@ struct conf_block {
 	size_t n;
 };
 
+enum conf_output { CONF_OUTPUT_LOG, CONF_OUTPUT_NULL, CONF_OUTPUT_CONNECTION };
+
 struct conf_service_exec {
 	char **command;
+	int64_t errors; /* enum conf_output */
+	int64_t max_time, idle_timeout;
+	int64_t stop_signal; /* see conf_signal() */
 };
 
 enum conf_socket_fd { CONF_SOCKET_IS_STDIN, CONF_SOCKET_IS_LISTEN_FDS };
-enum conf_output { CONF_OUTPUT_LOG, CONF_OUTPUT_NULL };
 
 struct conf_service_program {
 	char **command;
