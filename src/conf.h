@@ -279,6 +279,9 @@ int conf_log_level(const struct conf *conf);
 /* The index of a level's name ("notice"), or -1. */
 int conf_log_level_from_name(const char *name);
 
+/* Not TCP: its listen address is a path or an abstract name. */
+bool conf_pool_is_unix(const struct conf_pool *pool);
+
 /* The signal that a stop_signal stands for. */
 int conf_signal(int64_t choice);
 

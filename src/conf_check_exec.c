@@ -3,16 +3,10 @@
  */
 #include "conf_table.h"
 
-static bool
-is_unix(const struct conf_pool *pool)
-{
-	return pool->listen[0] == '/' || pool->listen[0] == '@';
-}
-
 int
 conf_check_exec(const struct conf_pool *pool, char **err)
 {
-	if (pool->exec.idle_timeout > 0 && is_unix(pool))
+	if (pool->exec.idle_timeout > 0 && conf_pool_is_unix(pool))
 		return conf_service_fail(
 		    pool, "idle_timeout",
 		    util_strdup("only for TCP: a Unix socket does not tell when its last byte "

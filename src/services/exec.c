@@ -5,10 +5,13 @@
 #include "address.h"
 #include "exec_env.h"
 #include "exec_prepare.h"
+#include "exec_words.h"
 #include "netdiag.h"
 #include "program.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,6 +21,7 @@ static struct {
 	const struct service_setup *setup;
 	const struct exec_prepared *prepared;
 	const struct conf_service_exec *conf;
+	char pid[12];
 } self;
 
 static int
@@ -26,6 +30,7 @@ exec_start(const struct service_setup *setup, char **err)
 	self.setup = setup;
 	self.prepared = setup->prepared;
 	self.conf = &setup->conf->exec;
+	snprintf(self.pid, sizeof(self.pid), "%d", (int)getpid());
 	program_stop_by(conf_signal(self.conf->stop_signal));
 	return program_prepare(setup, err);
 }
@@ -93,7 +98,7 @@ look_at_limits(struct limits *l, const struct conn *conn, int64_t now)
 /* ---- the course of it ---- */
 
 static void
-run(const struct conn *conn, const char *who)
+wait_for_end(const struct conn *conn, const char *who)
 {
 	struct limits limits = limits_from(who, util_now_ms());
 
@@ -121,26 +126,74 @@ errors_fd(const struct conn *conn)
 	return 0;
 }
 
+/* Of a connection: what the program gets that has words in it.  NULL: it has none. */
+struct expanded {
+	char **argv, **environment;
+};
+
 static void
-exec_serve(struct conn *conn)
+expand_list(char ***to, char *const *texts, const char *const values[EXEC_WORDS])
+{
+	for (size_t i = 0; texts && texts[i]; i++) {
+		char *text = exec_words_expand(texts[i], values);
+
+		util_list_add(to, text);
+		free(text);
+	}
+}
+
+static struct expanded
+expand(const struct exec_facts *f)
+{
+	const struct exec_prepared *p = self.prepared;
+	const char *const values[EXEC_WORDS] = {
+		[EXEC_WORD_POOL] = self.setup->pool,  [EXEC_WORD_WORKER] = self.pid,
+		[EXEC_WORD_REMOTE_IP] = f->remote_ip, [EXEC_WORD_REMOTE_PORT] = f->remote_port,
+		[EXEC_WORD_LOCAL_IP] = f->local_ip,   [EXEC_WORD_LOCAL_PORT] = f->local_port,
+	};
+	struct expanded e = { NULL, NULL };
+
+	if (p->argv_has_words) {
+		util_list_add(&e.argv, p->argv[0]);
+		expand_list(&e.argv, p->argv + 1, values);
+	}
+	expand_list(&e.environment, p->words, values);
+	return e;
+}
+
+static void
+run_program(const struct conn *conn, const struct exec_facts *facts, const struct expanded *e)
 {
 	char who[ADDRESS_TEXT_BYTES];
 	struct child_program program = {
 		.path = self.prepared->path,
-		.argv = self.prepared->argv,
+		.argv = e->argv ? e->argv : self.prepared->argv,
 		.in = conn->fd,
 		.out = conn->fd,
 		.err = errors_fd(conn),
-		.envp = exec_env_for(self.prepared->environment, conn),
+		.envp = exec_env_for(self.prepared->environment, e->environment, conn, facts),
 	};
 
 	program_begin(address_format(conn->peer, conn->peer_len, who));
 	if (program_start(&program) == 0) {
 		scoreboard_say(self.setup->slot, program.path, strlen(program.path));
-		run(conn, who);
+		wait_for_end(conn, who);
 		conn_hang_up(conn->fd);
 	}
 	program_end();
+}
+
+static void
+exec_serve(struct conn *conn)
+{
+	struct exec_facts facts;
+	struct expanded expanded;
+
+	exec_env_facts(conn, &facts);
+	expanded = expand(&facts);
+	run_program(conn, &facts, &expanded);
+	util_list_free(expanded.argv);
+	util_list_free(expanded.environment);
 }
 
 const struct service service_exec = {

@@ -1,12 +1,14 @@
 """exec: where the program's stderr goes, and how long it may run."""
 import re
 import signal
+import socket
 import time
 
 import pytest
 
 from harness import Daemon, alive, read_all
 from load import pool
+from test_listen import ipv6
 from test_services import gone, pids_from
 
 SLEEP = 'echo $$; exec sleep 1000'
@@ -203,3 +205,86 @@ def test_stop_signal_comes_from_request_timeout_and_at_a_fast_stop_too():
         assert read_all(other) == b'HUP\n'
         assert daemon.ended() == 0
         gone(*pids)
+
+
+# ---- words -----------------------------------------------------------------------------------
+
+def show(*arguments, conf=(), more='', **listen):
+    """A pool whose program shows its arguments, each with a NUL behind it."""
+    words = ', '.join(f"'{argument}'" for argument in ('/usr/bin/printf', r'%s\0', *arguments))
+    return pool('p', 'workers = 1', *conf, f'exec {{ command = {{ {words} }} {more} }}',
+                service='exec', **listen)
+
+
+def shown(answer):
+    return answer.decode().split('\0')[:-1]
+
+
+def test_words_in_arguments_are_what_is_known_of_the_connection():
+    arguments = ('%{remote_ip}', '[%{remote_ip}]:%{remote_port}', '%{local_ip} %{local_port}',
+                 '%{pool}-%{worker}', '%%{pool}', '100%%', '+%s')
+    with Daemon(show(*arguments)) as daemon:
+        for _ in range(2):  # nothing is left of the connection before
+            with daemon.connect('p') as sock:
+                ip, port = sock.getsockname()
+                local_ip, local_port = sock.getpeername()
+                assert shown(read_all(sock)) == [
+                    ip, f'[{ip}]:{port}', f'{local_ip} {local_port}',
+                    f'p-{daemon.workers("p")[0]}', '%{pool}', '100%', '+%s']
+
+
+@ipv6
+def test_words_of_ipv6_and_of_ipv4_on_its_socket():
+    with Daemon(show('%{remote_ip}', '%{local_ip}', listen='[::]:0')) as daemon:
+        for family, address in (socket.AF_INET, '127.0.0.1'), (socket.AF_INET6, '::1'):
+            with socket.create_connection((address, daemon.port('p'))) as sock:
+                assert sock.family == family
+                assert shown(read_all(sock)) == [address, address]
+
+
+def test_words_on_a_unix_socket():
+    with Daemon(show('%{pool} %{worker}', listen='{dir}/socket')) as daemon:
+        assert shown(daemon.ask('p')) == [f'p {daemon.workers("p")[0]}']
+
+
+def test_words_of_a_client_that_a_proxy_names():
+    conf = ['proxy_protocol = on', 'proxy_from = { "unix" }']
+    with Daemon(show('%{remote_ip}', '%{remote_port}', '%{local_ip}', '%{local_port}', conf=conf,
+                     listen='{dir}/socket')) as daemon:
+        told = daemon.ask('p', b'PROXY TCP4 192.0.2.9 198.51.100.2 12345 443\r\n')
+        assert shown(told) == ['192.0.2.9', '12345', '198.51.100.2', '443']
+
+
+def test_words_in_the_environment_and_not_in_what_is_passed_on():
+    env = pool('p', 'workers = 1', 'environment = { "A=<%{remote_ip}>", "B=%%{pool}", "C=%{pool}",'
+               ' "C=%s", "D=x", "D=%{remote_port}%{remote_port}" }', 'pass_environment = { "E" }',
+               'exec { command = { "/usr/bin/env", "-0" } }', service='exec')
+    with Daemon(env, env={'E': '%{remote_ip}%%'}) as daemon:
+        for _ in range(2):
+            with daemon.connect('p') as sock:
+                ip, port = sock.getsockname()
+                items = shown(read_all(sock))
+            found = dict(item.split('=', 1) for item in items)
+            assert len(found) == len(items)
+            assert {name: found[name] for name in 'ABCDE'} == {
+                'A': f'<{ip}>', 'B': '%{pool}', 'C': '%s', 'D': f'{port}{port}',
+                'E': '%{remote_ip}%%'}
+
+
+@pytest.mark.parametrize('argument, why', [
+    ('%{remote_addr}', r'command: there is no word %{remote_addr}: there are pool, '),
+    ('a %{pool', r'command: "%{pool": the } is missing'),
+])
+def test_a_word_that_is_not_known_is_refused_where_it_stands(argument, why):
+    refused = Daemon('\n' + show(argument)).refusal()
+    assert re.search(r'preforkd\.conf:\d+: ' + re.escape(why), refused), refused
+
+
+def test_the_program_itself_has_no_words():
+    conf = pool('p', 'exec { command = { "/usr/%{pool}" } }', service='exec')
+    assert 'command: words are for arguments' in Daemon(conf).refusal()
+
+
+def test_addresses_are_no_words_on_a_unix_socket():
+    refused = Daemon(show('%{remote_port}', listen='{dir}/socket')).refusal()
+    assert 'command: there are no IP addresses and ports on a Unix socket' in refused
