@@ -93,7 +93,8 @@ pass_descriptor_3(const struct child_program *p)
 static void
 become_program(const struct child_program *p, pid_t parent, volatile int *error)
 {
-	if (setsid() < 0 || dup2(p->in, 0) < 0 || dup2(p->out, 1) < 0 || dup2(p->err, 2) < 0 ||
+	/* From 2 down to 0: err may be this process's 0 or 1, and out its 0. */
+	if (setsid() < 0 || dup2(p->err, 2) < 0 || dup2(p->out, 1) < 0 || dup2(p->in, 0) < 0 ||
 	    pass_descriptor_3(p) < 0 || (p->directory && chdir(p->directory) < 0) ||
 	    (p->settle && p->settle(p->arg) < 0) ||
 	    prctl(PR_SET_PDEATHSIG, p->death_signal) < 0) { /* a change of uid clears it */

@@ -210,6 +210,12 @@ fail_at(struct conf_where where, struct conf_where outer, const char *option, ch
 	return -1;
 }
 
+bool
+conf_pool_is_unix(const struct conf_pool *pool)
+{
+	return pool->listen[0] == '/' || pool->listen[0] == '@';
+}
+
 int
 conf_pool_fail(const struct conf_pool *pool, const char *option, char *why, char **err)
 {

@@ -146,12 +146,16 @@ struct conf_block {
 	size_t n;
 };
 
+enum conf_output { CONF_OUTPUT_LOG, CONF_OUTPUT_NULL, CONF_OUTPUT_CONNECTION };
+
 struct conf_service_exec {
 	char **command;
+	int64_t errors; /* enum conf_output */
+	int64_t max_time, idle_timeout;
+	int64_t stop_signal; /* see conf_signal() */
 };
 
 enum conf_socket_fd { CONF_SOCKET_IS_STDIN, CONF_SOCKET_IS_LISTEN_FDS };
-enum conf_output { CONF_OUTPUT_LOG, CONF_OUTPUT_NULL };
 
 struct conf_service_program {
 	char **command;
@@ -274,6 +278,9 @@ int conf_log_level(const struct conf *conf);
 
 /* The index of a level's name ("notice"), or -1. */
 int conf_log_level_from_name(const char *name);
+
+/* Not TCP: its listen address is a path or an abstract name. */
+bool conf_pool_is_unix(const struct conf_pool *pool);
 
 /* The signal that a stop_signal stands for. */
 int conf_signal(int64_t choice);

@@ -142,6 +142,8 @@ check_sections(struct conf_pool *pool, char **err)
 		return fail_option(err, pool, "service",
 				   "service \"exec\" needs a program: "
 				   "exec { command = { \"/path/to/program\", \"argument\" } }");
+	if (pool->service == CONF_SERVICE_EXEC && conf_check_exec(pool, err) < 0)
+		return -1;
 	if (pool->service == CONF_SERVICE_MODULE && check_module(pool, err) < 0)
 		return -1;
 	if (pool->service == CONF_SERVICE_HTTP)

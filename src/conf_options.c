@@ -24,6 +24,7 @@ static const char *const socket_fd_choices[] = { "0", "3", NULL };
 static const char *const signal_choices[] = { "TERM", "INT",  "QUIT",  "HUP",
 					      "USR1", "USR2", "WINCH", NULL };
 static const char *const output_choices[] = { "log", "null", NULL };
+static const char *const errors_choices[] = { "log", "null", "connection", NULL };
 
 /* One option an entry, readable as a table. */
 /* clang-format off */
@@ -127,6 +128,12 @@ static const struct conf_option pool_options[] = {
 
 static const struct conf_option exec_options[] = {
 	{ "command", CONF_LIST, CONF_GENERATION, POOL(exec.command), NOTHING, NULL },
+	{ "stderr", CONF_CHOICE, CONF_GENERATION, POOL(exec.errors), 0, 0, errors_choices, "log" },
+	{ "max_time", CONF_TIME, CONF_GENERATION, POOL(exec.max_time), 0, WEEK, NULL, "0s" },
+	{ "idle_timeout", CONF_TIME, CONF_GENERATION, POOL(exec.idle_timeout), 0, WEEK, NULL,
+	  "0s" },
+	{ "stop_signal", CONF_CHOICE, CONF_GENERATION, POOL(exec.stop_signal), 0, 0,
+	  signal_choices, "TERM" },
 };
 
 static const struct conf_option program_options[] = {

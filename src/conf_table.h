@@ -34,6 +34,9 @@ conf_list_at(const void *base, const struct conf_option *option)
 /* conf_check_http.c: defaults of the http section, and what must hold in it. */
 int conf_check_http(struct conf_pool *pool, char **err);
 
+/* conf_check_exec.c: what its options need of the rest of the pool. */
+int conf_check_exec(const struct conf_pool *pool, char **err);
+
 /* conf_check_program.c: what a pool can have whose program accepts by itself. */
 int conf_check_program(const struct conf_pool *pool, char **err);
 

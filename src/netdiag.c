@@ -1,6 +1,7 @@
 #include "netdiag.h"
 
 #include "sockdiag.h"
+#include "util.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -27,6 +28,23 @@ tcp_queue(int fd, int *limit)
 		return -1;
 	*limit = (int)info.tcpi_sacked;
 	return (int)info.tcpi_unacked;
+}
+
+/*
+ * What is sent for the second time does not count, as long as nobody acknowledges it: else a
+ * client that has vanished would look busy.
+ */
+int64_t
+netdiag_idle_ms(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return -1;
+	return util_min(info.tcpi_last_data_recv, info.tcpi_retransmits > 0
+						      ? info.tcpi_last_ack_recv
+						      : info.tcpi_last_data_sent);
 }
 
 /* The UNIX_DIAG_RQLEN attribute of one answer: for a listener, its queue. */

@@ -6,6 +6,7 @@
 #define PREFORKD_NETDIAG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -17,6 +18,12 @@
  * does not tell.
  */
 int netdiag_queue(int listen_fd, int *limit);
+
+/*
+ * For how long no byte has passed over a TCP connection, in either direction, in
+ * milliseconds.  -1 if the kernel does not tell.
+ */
+int64_t netdiag_idle_ms(int fd);
 
 /*
  * Connections to a listen socket whose handshake has begun and not ended (SYN_RECV), by

@@ -1,7 +1,5 @@
 #include "exec_env.h"
 
-#include "address.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,22 +124,22 @@ add_number(struct variables *v, const char *name, unsigned long value)
 }
 
 static void
-add_tcp(struct variables *v, const struct conn *conn)
+add_if_known(struct variables *v, const char *name, const char *value)
 {
-	char host[ADDRESS_TEXT_BYTES], port[8];
-	struct sockaddr_storage local;
+	if (value[0])
+		add(v, name, value);
+}
 
+static void
+add_tcp(struct variables *v, const struct exec_facts *f)
+{
 	add(v, "PROTO", "TCP");
-	if (address_split(conn->peer, host, port)) {
-		add(v, "TCPREMOTEIP", host);
-		add(v, "TCPREMOTEPORT", port);
-		add(v, "REMOTE_ADDR", host);
-		add(v, "REMOTE_PORT", port);
-	}
-	if (conn_local(conn, &local) > 0 && address_split((struct sockaddr *)&local, host, port)) {
-		add(v, "TCPLOCALIP", host);
-		add(v, "TCPLOCALPORT", port);
-	}
+	add_if_known(v, "TCPREMOTEIP", f->remote_ip);
+	add_if_known(v, "TCPREMOTEPORT", f->remote_port);
+	add_if_known(v, "REMOTE_ADDR", f->remote_ip);
+	add_if_known(v, "REMOTE_PORT", f->remote_port);
+	add_if_known(v, "TCPLOCALIP", f->local_ip);
+	add_if_known(v, "TCPLOCALPORT", f->local_port);
 }
 
 static void
@@ -158,44 +156,52 @@ add_unix(struct variables *v, int fd)
 	add_number(v, "UNIXREMOTEEGID", peer.gid);
 }
 
-static void
-add_if_said(struct variables *v, const char *name, const char *value)
-{
-	if (value[0])
-		add(v, name, value);
-}
-
 /* In the words of s6-tlsd and, for the certificate, of Apache. */
 static void
 add_tls(struct variables *v, const struct proxy_header *proxy)
 {
 	if (!proxy->tls)
 		return;
-	add_if_said(v, "SSL_PROTOCOL", proxy->tls_version);
-	add_if_said(v, "SSL_CIPHER", proxy->tls_cipher);
-	add_if_said(v, "SSL_TLS_SNI_SERVERNAME", proxy->authority);
-	add_if_said(v, "SSL_CLIENT_S_DN_CN", proxy->common_name);
+	add_if_known(v, "SSL_PROTOCOL", proxy->tls_version);
+	add_if_known(v, "SSL_CIPHER", proxy->tls_cipher);
+	add_if_known(v, "SSL_TLS_SNI_SERVERNAME", proxy->authority);
+	add_if_known(v, "SSL_CLIENT_S_DN_CN", proxy->common_name);
+}
+
+void
+exec_env_facts(const struct conn *conn, struct exec_facts *f)
+{
+	struct sockaddr_storage local;
+
+	if (!address_split(conn->peer, f->remote_ip, f->remote_port))
+		f->remote_ip[0] = f->remote_port[0] = '\0';
+	if (conn->peer->sa_family == AF_UNIX || conn_local(conn, &local) == 0 ||
+	    !address_split((struct sockaddr *)&local, f->local_ip, f->local_port))
+		f->local_ip[0] = f->local_port[0] = '\0';
 }
 
 char *const *
-exec_env_for(char *const *fixed, const struct conn *conn)
+exec_env_for(char *const *fixed, char *const *more, const struct conn *conn,
+	     const struct exec_facts *facts)
 {
 	static struct variables v;
 	static char **all;
-	size_t n = util_list_len(fixed);
+	size_t n = util_list_len(fixed), nmore = util_list_len(more);
 
 	if (!all)
-		all = util_calloc(n + CONNECTION_VARIABLES + 1, sizeof(char *));
+		all = util_calloc(n + CONNECTION_VARIABLES + nmore + 1, sizeof(char *));
 	v.n = 0;
 	if (conn->peer->sa_family == AF_UNIX)
 		add_unix(&v, conn->fd);
 	else
-		add_tcp(&v, conn);
+		add_tcp(&v, facts);
 	if (conn->proxy)
 		add_tls(&v, conn->proxy);
 	memcpy(all, fixed, n * sizeof(char *));
 	for (size_t i = 0; i < v.n; i++)
-		all[n + i] = v.text[i];
-	all[n + v.n] = NULL;
+		all[n++] = v.text[i];
+	for (size_t i = 0; i < nmore; i++)
+		all[n++] = more[i];
+	all[n] = NULL;
 	return all;
 }

@@ -5,6 +5,7 @@
 #ifndef PREFORKD_SERVICES_EXEC_ENV_H
 #define PREFORKD_SERVICES_EXEC_ENV_H
 
+#include "address.h"
 #include "service.h"
 
 /* PATH HOME USER LOGNAME SHELL, then pass_environment, then environment; later ones win. */
@@ -23,10 +24,20 @@ extern const char *const exec_env_of_connection[];
 /* The value of NAME, or NULL. */
 const char *exec_env_get(char *const *environment, const char *name);
 
+/* What is known of a connection, as text; "" for what is not. */
+struct exec_facts {
+	char remote_ip[ADDRESS_TEXT_BYTES], remote_port[8];
+	char local_ip[ADDRESS_TEXT_BYTES], local_port[8];
+};
+
+void exec_env_facts(const struct conn *conn, struct exec_facts *facts);
+
 /*
- * The fixed part with PROTO, TCPREMOTEIP ... of the connection behind it, and behind a proxy
- * what that says of TLS.  Lives in static memory, until the next call.
+ * The fixed part with PROTO, TCPREMOTEIP ... of the connection behind it, behind a proxy
+ * what that says of TLS, and more (NULL: nothing; else always as many).  Lives in static
+ * memory, until the next call.
  */
-char *const *exec_env_for(char *const *fixed, const struct conn *conn);
+char *const *exec_env_for(char *const *fixed, char *const *more, const struct conn *conn,
+			  const struct exec_facts *facts);
 
 #endif

@@ -1,6 +1,7 @@
 #include "exec_prepare.h"
 
 #include "exec_env.h"
+#include "exec_words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,7 @@ exec_release(void *prepared)
 	free(p->path);
 	util_list_free(p->argv);
 	util_list_free(p->environment);
+	util_list_free(p->words);
 	free(p);
 }
 
@@ -93,12 +95,88 @@ exec_prepare_command(const struct conf_pool *conf, char *const *command, const s
 	return NULL;
 }
 
+/* ---- words ---- */
+
+/* An address that nobody can have is a mistake, and not an empty text each time. */
+static int
+check_addresses(const struct conf_pool *conf, const bool used[EXEC_WORDS], char **err)
+{
+	if (conf_pool_is_unix(conf) && conf->proxy_protocol == CONF_PROXY_OFF &&
+	    (used[EXEC_WORD_REMOTE_IP] || used[EXEC_WORD_REMOTE_PORT] || used[EXEC_WORD_LOCAL_IP] ||
+	     used[EXEC_WORD_LOCAL_PORT]))
+		return util_fail(err, "there are no IP addresses and ports on a Unix socket");
+	return 0;
+}
+
+static int
+check_words(const struct conf_pool *conf, char *const *texts, char **err)
+{
+	bool used[EXEC_WORDS] = { false };
+
+	for (size_t i = 0; texts && texts[i]; i++)
+		if (exec_words_check(texts[i], used, err) < 0)
+			return -1;
+	return check_addresses(conf, used, err);
+}
+
+static bool
+is_in(char *const *list, const char *text)
+{
+	for (size_t i = 0; list && list[i]; i++)
+		if (strcmp(list[i], text) == 0)
+			return true;
+	return false;
+}
+
+/* Values that were passed on are not the configuration's, and stay what they are. */
+static void
+part_environment(struct exec_prepared *p, char *const *assignments)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; p->environment[i]; i++) {
+		char *item = p->environment[i];
+
+		if (exec_words_in(item) && is_in(assignments, item)) {
+			util_list_add(&p->words, item);
+			free(item);
+		} else {
+			p->environment[kept++] = item;
+		}
+	}
+	p->environment[kept] = NULL;
+}
+
+static int
+check_all_words(const struct conf_pool *conf, char **err)
+{
+	char *const *command = conf->exec.command;
+	char *why = NULL;
+
+	if (strstr(command[0], "%{"))
+		util_fail(&why, "words are for arguments: the program itself is always the same");
+	if (why || check_words(conf, command + 1, &why) < 0)
+		return conf_service_fail(conf, "command", why, err);
+	if (check_words(conf, conf->environment, &why) < 0)
+		return conf_pool_fail(conf, "environment", why, err);
+	return 0;
+}
+
 int
 exec_prepare(const struct conf_pool *conf, const struct identity *id, void **prepared, char **err)
 {
+	struct exec_prepared *p;
+
 	if (exec_env_refuse(conf, exec_env_of_connection, "is set anew for each connection", err) <
-	    0)
+		0 ||
+	    check_all_words(conf, err) < 0)
 		return -1;
-	*prepared = exec_prepare_command(conf, conf->exec.command, id, err);
-	return *prepared ? 0 : -1;
+	p = exec_prepare_command(conf, conf->exec.command, id, err);
+	if (!p)
+		return -1;
+	for (size_t i = 1; p->argv[i]; i++)
+		p->argv_has_words |= exec_words_in(p->argv[i]);
+	part_environment(p, conf->environment);
+	*prepared = p;
+	return 0;
 }

@@ -7,10 +7,15 @@
 #include "conf.h"
 #include "privs.h"
 
+#include <stdbool.h>
+
 struct exec_prepared {
 	char *path;
 	char **argv;
 	char **environment;
+	/* Of exec only: */
+	bool argv_has_words;
+	char **words; /* what has words in the environment, and so is not in the fixed one */
 };
 
 /*

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TERM_TO_KILL_MS  5000
+#define STOP_TO_KILL_MS  5000
 #define LEFTOVER_TERM_MS 1000
 #define LEFTOVER_KILL_MS 5000
 #define START_RETRY_MS   10000
@@ -26,12 +26,13 @@ static struct {
 	sigset_t mask;      /* of the worker, and of the program */
 	sigset_t blocked;   /* from begin to end */
 	volatile pid_t pid; /* of the program that runs, or 0 */
+	int stop_signal;
 	volatile sig_atomic_t terminated;
 	void (*look_at_end)(void);
 	bool ended;
 	int status;
 	int64_t began_ms, kill_at_ms; /* 0: it was not told to stop */
-} self = { .errors = { .read_fd = -1, .write_fd = -1 } };
+} self = { .errors = { .read_fd = -1, .write_fd = -1 }, .stop_signal = SIGTERM };
 
 /* While no program runs: what daemonized itself once has ended. */
 static void
@@ -62,6 +63,12 @@ program_prepare(const struct service_setup *setup, char **err)
 		return util_fail(err, "cannot prepare for programs: %s", strerror(errno));
 	sigaction(SIGCHLD, &child, NULL);
 	return 0;
+}
+
+void
+program_stop_by(int sig)
+{
+	self.stop_signal = sig;
 }
 
 void
@@ -160,8 +167,8 @@ program_stop(void)
 {
 	if (self.ended || self.kill_at_ms != 0)
 		return;
-	kill(-self.pid, SIGTERM);
-	self.kill_at_ms = util_now_ms() + TERM_TO_KILL_MS;
+	kill(-self.pid, self.stop_signal);
+	self.kill_at_ms = util_now_ms() + STOP_TO_KILL_MS;
 }
 
 /* KILL if it is time for that; the milliseconds until then, -1: it need not end. */
@@ -174,12 +181,12 @@ kill_if_due(void)
 		return -1;
 	now = util_now_ms();
 	if (self.kill_at_ms == 0) {
-		self.kill_at_ms = now + TERM_TO_KILL_MS;
+		self.kill_at_ms = now + STOP_TO_KILL_MS;
 	} else if (now >= self.kill_at_ms) {
-		log_warn("pool %s: %s pid %d ignores TERM: KILL", self.from.pool, self.from.who,
-			 self.from.pid);
+		log_warn("pool %s: %s pid %d ignores %s: KILL", self.from.pool, self.from.who,
+			 self.from.pid, sigabbrev_np(self.stop_signal));
 		kill(-self.pid, SIGKILL);
-		self.kill_at_ms = now + TERM_TO_KILL_MS;
+		self.kill_at_ms = now + STOP_TO_KILL_MS;
 	}
 	return self.kill_at_ms - now;
 }
@@ -308,7 +315,7 @@ program_terminate(void)
 
 	if (pid == 0)
 		return false;
-	kill(-pid, SIGTERM);
+	kill(-pid, self.stop_signal);
 	self.terminated = 1;
 	return true;
 }

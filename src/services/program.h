@@ -19,6 +19,9 @@
 /* Once, when the worker starts.  -1 with *err. */
 int program_prepare(const struct service_setup *setup, char **err);
 
+/* What it is told when it must end, it and its process group; else TERM. */
+void program_stop_by(int sig);
+
 /* who: for whom it will run, for the log; valid until program_end(). */
 void program_begin(const char *who);
 
@@ -36,7 +39,7 @@ uint64_t program_said(void); /* bytes on its stderr, as far as they were read */
 /*
  * Waits for one of the n descriptors (at most PROGRAM_FDS), the program's end, a
  * signal, or the time (-1: without a limit), and does what is due to stderr and to a
- * program that ignores TERM.  Returns the number of descriptors with news, or 0.
+ * program that ignores its signal.  Returns the number of descriptors with news, or 0.
  */
 int program_wait(struct pollfd *fds, size_t n, int64_t timeout_ms);
 
@@ -49,7 +52,7 @@ int program_status(void); /* as of waitpid(2), once it has ended */
 /* To the program alone, not to what it has started. */
 void program_signal(int sig);
 
-/* TERM to its process group now, KILL if it is still there 5 s later. */
+/* program_stop_by()'s signal to its process group now, KILL if it is still there 5 s later. */
 void program_stop(void);
 
 /* The worker was told to end it: see service.terminate, whose part this is. */

@@ -166,6 +166,19 @@ def test_what_is_not_wanted_is_not_logged():
         assert 'all is well' not in daemon.log() and 'wrong' not in daemon.log()
 
 
+@pytest.mark.parametrize('null', [1, 2])
+def test_one_of_the_two_is_logged_without_the_other(null):
+    wanted = {1: ('stdout', 'say'), 2: ('stderr', 'complain')}
+    options = ['ready = "0s"', f'{wanted[null][0]} = "null"']
+    with resident(service(options=options)) as daemon:
+        ask(daemon, wanted[null][1] + ' not wanted')
+        ask(daemon, wanted[3 - null][1] + ' wanted')
+        found = eval(ask(daemon, 'fds'))
+        assert found[null] == '/dev/null' and found[3 - null].startswith('pipe:')
+        daemon.wait_log(r'program pid \d+: wanted$')
+        assert 'not wanted' not in daemon.log()
+
+
 def test_a_flood_is_cut_short_in_the_log_and_does_not_hold_the_program_up():
     with resident(service(sizes=['workers = 1'])) as daemon:
         assert ask(daemon, 'flood 50000') == 'done'

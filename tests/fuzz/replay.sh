@@ -5,6 +5,6 @@ set -eu
 	"$SRCDIR"/conf/examples/*.conf "$SRCDIR/conf/preforkd.conf.sample"
 "$BUILDDIR/tests/fuzz/replay_address" "$SRCDIR"/tests/fuzz/corpus/address/*
 for target in control records handover http_fields http_log http_head http_chunk \
-	http_cgi_head http_cgi_env http_cgi_answer proxy_proto cidr; do
+	http_cgi_head http_cgi_env http_cgi_answer proxy_proto cidr exec_words; do
 	"$BUILDDIR/tests/fuzz/replay_$target" "$SRCDIR/tests/fuzz/corpus/$target"/*
 done

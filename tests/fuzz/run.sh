@@ -22,7 +22,7 @@ rm -f "$bin/lib.a"
 ar rcs "$bin/lib.a" "$bin"/objects/*.o
 
 for target in conf address control records handover http_fields http_log http_head http_chunk \
-	http_cgi_head http_cgi_env http_cgi_answer proxy_proto cidr; do
+	http_cgi_head http_cgi_env http_cgi_answer proxy_proto cidr exec_words; do
 	clang -g -O1 -std=gnu11 -fsanitize=fuzzer,address,undefined "$@" \
 		-o "$bin/fuzz_$target" "$src/tests/fuzz/fuzz_$target.c" "$bin/lib.a" \
 		-lconfuse -levent_core -lcrypt -ljansson
