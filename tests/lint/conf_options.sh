@@ -1,12 +1,13 @@
 #!/bin/sh
 # The options of src/conf_options.c are those of preforkd.conf(5) and of the sample file: none
-# is missing, none is invented, and what both say of an option is what the table says: its
-# type, its default, and whether a change of it needs new workers.  What has no default has an
-# example in the manual, and preforkd takes each example.
+# is missing, none is invented, and what the manual says of an option is what the table
+# says: its default, and whether a change of it needs new workers.
 . "$(dirname "$0")/common.sh"
 python=${PYTHON3:-python3}
 need "$python" python3
 
+# Their types are the same too, and the defaults that the sample shows.  What has no default
+# has an example in the manual, and preforkd takes each example.
 exec "$python" -B - src/conf_options.c man/preforkd.conf.5 conf/preforkd.conf.sample \
 	"${PREFORKD:-$BUILDDIR/preforkd}" <<'EOF_PYTHON'
 import os
@@ -33,7 +34,7 @@ def fallback(text):
 
 
 def of_source(text):
-    """{(section, option): (type, choices, effect, default)} of the option tables."""
+    """{(section, option): (default, effect, type, choices)} of the option tables."""
     found = {}
     choices = {name: re.findall(r'"(\w+)"', words) for name, words in
                re.findall(r'const char \*const (\w+)\[.*?\] = \{(.*?)\};', text, re.S)}
@@ -46,9 +47,9 @@ def of_source(text):
         table = re.sub(r'\bRLIMITS\(\w+\(\w+\)\)', limits, table)
         for name, kind, effect, rest in re.findall(
                 r'\{ "(\w+)",\s+CONF_(\w+),\s+CONF_(\w+),(.*?) \}', table, re.S):
-            words = rest.split(',')
-            found[section, name] = (kind, choices.get(words[-2].strip() if len(words) > 1 else ''),
-                                    EFFECTS[effect], fallback(words[-1]))
+            words = [''] + rest.split(',')
+            found[section, name] = (fallback(words[-1]), EFFECTS[effect], kind,
+                                    choices.get(words[-2].strip()))
     return found
 
 
@@ -57,7 +58,7 @@ def plain(text):
 
 
 def of_manual(text):
-    """{(section, option): (type, effect, default)}, and {(section, option): example}.
+    """{(section, option): (default, effect, type)}, and {(section, option): example}.
 
     .Ss names the section, .It Ic the option and its type, and .Pq behind one or more of these
     has the facts; of several options the example is of one, which it names."""
@@ -78,7 +79,7 @@ def of_manual(text):
             for where, name, kind in waiting:
                 if (where, name) in found:
                     sys.exit(f'the manual: {where}: {name} stands twice')
-                found[where, name] = (kind, facts[2], facts[1])
+                found[where, name] = (facts[1], facts[2], kind)
                 if facts[3]:
                     examples[where, name] = None if named else plain(facts[3])
             if named and waiting:
@@ -165,34 +166,31 @@ def refused(preforkd, examples):
                 yield f'the manual: {section}: {name} = {value}: {result.stderr.strip()}'
 
 
-source = of_source(open(sys.argv[1], encoding='utf-8').read())
-manual, examples = of_manual(open(sys.argv[2], encoding='utf-8').read())
-sample = of_sample(open(sys.argv[3], encoding='utf-8').read())
+source, (manual, examples), sample = (read(open(name, encoding='utf-8').read()) for read, name in
+                                      zip((of_source, of_manual, of_sample), sys.argv[1:]))
 wrong = []
 for name, others in (('the manual', set(manual)), ('the sample', set(sample))):
     wrong += [f'{s}: {o}: missing in {name}' for s, o in sorted(set(source) - others)]
     wrong += [f'{s}: {o}: in {name}, but not in src/conf_options.c' for s, o in sorted(others - set(source))]
 for key in sorted(set(source) & set(manual)):
-    kind, choices, effect, default = source[key]
-    said_kind, said_effect, said_default = manual[key]
-    place = f'{key[0]}: {key[1]}:'
-    if not is_type(kind, choices, said_kind):
-        wrong.append(f'{place} {kind} {choices or ""}, the manual says {said_kind}')
-    if default != said_default:
-        wrong.append(f'{place} default {default}, the manual says {said_default}')
+    if source[key][0] != manual[key][0]:
+        wrong.append(f'{key[0]}: {key[1]}: default {source[key][0]}, the manual says {manual[key][0]}')
     # What a global option changes is a tale of its own.
-    if key[0] != 'global' and effect != said_effect:
-        wrong.append(f'{place} {effect}, the manual says {said_effect}')
-    if default is None and key not in examples:
-        wrong.append(f'{place} the manual has no example: "; e.g. Li VALUE" behind the effect')
-    if sample.get(key) is not None and default is not None and sample[key] != default:
-        wrong.append(f'{place} default {default}, the sample says {sample[key]}')
-    if sample.get(key) is None and default is not None:
-        wrong.append(f'{place} the sample does not show the default {default}')
+    if key[0] != 'global' and source[key][1] != manual[key][1]:
+        wrong.append(f'{key[0]}: {key[1]}: {source[key][1]}, the manual says {manual[key][1]}')
 if len(source) < 40:
     wrong.append(f'only {len(source)} options found in src/conf_options.c: is it still read right?')
+for key in sorted(set(source) & set(manual) & set(sample)):
+    default, _, kind, choices = source[key]
+    place = f'{key[0]}: {key[1]}:'
+    if not is_type(kind, choices, manual[key][2]):
+        wrong.append(f'{place} {kind} {choices or ""}, the manual says {manual[key][2]}')
+    if default is None and key not in examples:
+        wrong.append(f'{place} the manual has no example: "; e.g. Li VALUE" behind the effect')
+    if default is not None and sample[key] != default:
+        wrong.append(f'{place} default {default}, the sample shows {sample[key]}')
 if os.access(sys.argv[4], os.X_OK):
     wrong += refused(sys.argv[4], {key: value for key, value in examples.items() if value})
-print('\n'.join(wrong) or f'{len(source)} options, {len(examples)} with an example')
+print('\n'.join(wrong) or f'{len(source)} options')
 sys.exit(bool(wrong))
 EOF_PYTHON
