@@ -113,6 +113,13 @@ def test_the_quickstart_example():
         daemon.wait_log(r'ready: 4 pools')
 
 
+def test_the_quickstart_example_has_ports_that_no_client_gets():
+    lowest = int(open('/proc/sys/net/ipv4/ip_local_port_range').read().split()[0])
+    text = (EXAMPLES / 'quickstart.conf').read_text()
+    for port in re.findall(r'\blisten\s*= "127\.0\.0\.1:(\d+)"', text):
+        assert 1024 <= int(port) < min(lowest, 32768)
+
+
 def repository(directory):
     """A bare repository with one commit, ready to be served."""
     work, bare = directory / 'work', directory / 'git/hello.git'

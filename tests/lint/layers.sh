@@ -57,7 +57,7 @@ wrong=$(
 	# shellcheck disable=SC2086
 	only 'libevent' '^#[[:space:]]*include.*<event' $master
 
-	grep -rnIE "$marks" Makefile.am configure.ac bootstrap README.md NEWS.md src conf man tests \
+	grep -rnIE "$marks" Makefile.am configure.ac bootstrap README.md CONTRIBUTING.md NEWS.md src conf man tests \
 		--exclude='*.log' --exclude='*.trs' --exclude='*.o' --exclude-dir=corpus || :
 )
 fail_if_any "$wrong"

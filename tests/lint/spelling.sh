@@ -4,6 +4,6 @@
 need "${CODESPELL:=codespell}" codespell
 
 # The fuzzers' corpus and files that are wrong on purpose are no prose.
-set -- README.md NEWS.md bootstrap configure.ac Makefile.am conf man src tests
+set -- README.md CONTRIBUTING.md NEWS.md doc bootstrap configure.ac Makefile.am conf man src tests
 [ ! -d debian ] || set -- "$@" debian
 "$CODESPELL" -q 3 -S '*/corpus,*/conf/bad,*/bin,*/__pycache__,*.log,*.trs' -L nd,inh,te "$@"
