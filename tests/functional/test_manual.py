@@ -17,6 +17,7 @@ from harness import PATIENCE, PREFORKCTL, ROOT, SRCDIR, check_config, eventually
 from load import held, pool
 from manual import (COMMANDS, CONFIGURATION, DOCUMENTS, MANUALS, OTHER, Block, blocks, furnish, moved,
                     of_markdown, settled, unlike, whole)
+from test_control import wait_pool
 from test_upgrade import Upgraded
 
 # What is not checked, and what cannot be run in a test: a pattern, and why.
@@ -80,7 +81,7 @@ def test_a_configuration_in_the_texts_is_valid(block, directory):
 
 @pytest.mark.parametrize('lines', [
     ['pool "a" {', '\tservice = "echo"', '\tlisten = "8080"', '\tmax_wrokers = 3', '}'],
-    ['\texec { comand = "/bin/true" }'],
+    ['\texec { commands = "/bin/true" }'],
     ['\t\tcgi "/a/" { path = "/srv/a" limt = 3 }'],
 ])
 def test_a_wrong_one_would_be_found(lines, directory):
@@ -257,6 +258,7 @@ class Operator(Reader):
         self.elsewhere.enter_context(held(self.daemon, 'www', 2))
         edit(r'workers = 10', r'workers = 10\numask = "027"')(self)
         self.daemon.done('reload')
+        wait_pool(self.daemon, 'www', total=12, idle=10)
         self.elsewhere.enter_context(held(self.daemon, 'www', 10))
         for _ in range(7):
             self.elsewhere.enter_context(self.daemon.connect('www'))
