@@ -172,8 +172,8 @@ class Reader:
         """A program that is not installed; None if all are."""
         bare = re.sub(r"'[^']*'|\"[^\"]*\"", '', command)
         ours = {'alias', 'cd', 'export'}
-        for name in re.findall(r'(?:^|[|&;(]\s*|\n)([a-z][\w.-]*)(?![\w=])', bare):
-            if name not in ours and not shutil.which(name, path=self.env['PATH']):
+        for name in re.findall(r'(?:^|[|&;(]\s*|\n)([a-z][\w./-]*)(?![\w./=-])', bare):
+            if name not in ours and '/' not in name and not shutil.which(name, path=self.env['PATH']):
                 return name
         return None
 
@@ -215,11 +215,12 @@ class Reader:
             unexpected = unlike(output, text.splitlines()) if output else ''
             return f'$ {command}\nstatus {got}\n{text}{unexpected}' if got != status or unexpected else ''
 
-        # A state of the daemon may be a moment away.
-        deadline = time.monotonic() + PATIENCE / 3
         failure = wrong()
-        while failure and re.search(r'preforkctl.* (status|workers)', command) and time.monotonic() < deadline:
-            failure = wrong()
+        if re.search(r'preforkctl.* (status|workers)|^curl ', command):
+            # The state that is asked for may be a moment away.
+            deadline = time.monotonic() + PATIENCE / 3
+            while failure and time.monotonic() < deadline:
+                failure = wrong()
         assert not failure, failure
         if status:
             self.daemon.conf_path.write_text(right)
@@ -244,8 +245,9 @@ class Tourist(Reader):
         self.elsewhere.enter_context(held(self.daemon, 'echo', 1))
 
 
-CROWDED = pool('www', 'workers = 10', 'exec { command = { "/bin/cat" } }', service='exec') + \
-    pool('mail', 'max_workers = 5', 'directory = "/srv/mail"', 'exec { command = { "/bin/cat" } }', service='exec')
+CAT = 'exec { command = { "/bin/cat" } }'
+CROWDED = pool('www', 'max_workers = 10', 'min_spare_workers = 10', CAT, service='exec') + \
+    pool('mail', 'max_workers = 5', 'directory = "/srv/mail"', CAT, service='exec')
 
 
 class Operator(Reader):
@@ -256,7 +258,7 @@ class Operator(Reader):
         self.put('preforkd.conf', CROWDED)
         self.start()
         self.elsewhere.enter_context(held(self.daemon, 'www', 2))
-        edit(r'workers = 10', r'workers = 10\numask = "027"')(self)
+        edit('min_spare', r'umask = "027"\nmin_spare')(self)
         self.daemon.done('reload')
         wait_pool(self.daemon, 'www', total=12, idle=10)
         self.elsewhere.enter_context(held(self.daemon, 'www', 10))
@@ -274,9 +276,9 @@ def edit(old, new):
     """A change of the configuration, by somebody with an editor."""
     def change(reader):
         path = reader.daemon.conf_path
-        text, number = re.subn(old, new, path.read_text(), count=1, flags=re.S)
-        assert number, old
-        path.write_text(text)
+        text = path.read_text()
+        assert re.search(old, text, re.S), old
+        path.write_text(re.sub(old, new, text, count=1, flags=re.S))
     return change
 
 
