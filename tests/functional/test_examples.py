@@ -1,6 +1,9 @@
 """Each file in conf/examples is started as it is, but for addresses and paths, and spoken to
 by its real client."""
+import filecmp
 import os
+import pathlib
+import pwd
 import re
 import shutil
 import socket
@@ -9,7 +12,7 @@ import subprocess
 import pytest
 
 from fastcgi import Nginx, needs_nginx, needs_php
-from harness import PATIENCE, SRCDIR, Daemon, alive, children, eventually, read_all
+from harness import PATIENCE, ROOT, SRCDIR, Daemon, alive, children, eventually, read_all
 
 EXAMPLES = SRCDIR / 'conf/examples'
 
@@ -50,7 +53,7 @@ def url(daemon, scheme, pool, path=''):
 
 def test_every_example_is_tested():
     tested = {'quickstart', 'echo', 'rot13', 'hello', 'shell', 'git-daemon', 'rsyncd', 'cgi', 'php',
-              'fastcgi-perl', 'listen-fds'}
+              'fastcgi-perl', 'listen-fds', 'svnserve', 'sshd', 'finger'}
     assert {path.stem for path in EXAMPLES.glob('*.conf')} == tested
 
 
@@ -150,11 +153,136 @@ def test_the_rsync_example_and_rsync():
     (files / 'file').write_text('content\n')
     (daemon.dir / 'rsyncd.conf').write_text(
         f'use chroot = no\nreverse lookup = no\n[files]\npath = {files}\nread only = yes\n')
+    (files / 'large').write_bytes(os.urandom(100 << 20))
     with daemon:
         assert run('rsync', url(daemon, 'rsync', 'rsync')).split() == ['files']
         copy = daemon.dir / 'copy'
         run('rsync', '-a', url(daemon, 'rsync', 'rsync', 'files/'), copy)
         assert (copy / 'file').read_text() == 'content\n'
+        assert filecmp.cmp(copy / 'large', files / 'large', shallow=False)
+
+
+@needs('svn')
+@needs('svnserve')
+def test_the_svnserve_example_and_svn():
+    daemon = example('svnserve', root=('=/srv/svn', '={dir}/svn'))
+    store = daemon.dir / 'svn/hello'
+    store.parent.mkdir()
+    run('svnadmin', 'create', store)
+    says = re.findall(r'^# {9}(\[.*|\S+ = .*)', (EXAMPLES / 'svnserve.conf').read_text(), re.M)
+    assert says[0] == '[general]' and says[4] == '[users]'
+    (store / 'conf/svnserve.conf').write_text('\n'.join(says[:4]) + '\n')
+    (store / 'conf/passwd').write_text('\n'.join(says[4:]) + '\n')
+    run('chmod', '-R', 'a+rwX', store)
+    copy, other = daemon.dir / 'copy', daemon.dir / 'other'
+    svn = ['svn', '--config-dir', daemon.dir / 'client', '--non-interactive', '--no-auth-cache']
+    with daemon:
+        where = url(daemon, 'svn', 'svn', 'hello')
+        run(*svn, 'checkout', where, copy)
+        (copy / 'file').write_bytes(os.urandom(3 << 20))
+        run(*svn, 'add', copy / 'file')
+        commit = [*svn, 'commit', '-m', 'first', copy]
+        with pytest.raises(AssertionError, match='username or password'):
+            run(*commit)
+        run(*commit, '--username', 'alice', '--password', 'secret')
+        run(*svn, 'checkout', where, other)
+        assert filecmp.cmp(other / 'file', copy / 'file', shallow=False)
+        assert 'alice' in run(*svn, 'log', where)
+
+
+SSHD = '/usr/sbin/sshd'
+SSHD_DIRECTORY = pathlib.Path('/run/sshd')
+
+
+def sshd_wrap():
+    """What gives sshd its empty directory, which root's wants: a /run of its own."""
+    if not ROOT or SSHD_DIRECTORY.is_dir():
+        return []
+    wrap = ['unshare', '--mount', 'sh', '-c',
+            'mount -t tmpfs -o mode=755 none /run && mkdir /run/sshd && exec "$@"', 'sh']
+    if subprocess.run([*wrap, 'true'], capture_output=True).returncode:
+        pytest.skip('needs /run/sshd, and cannot mount one')
+    return wrap
+
+
+def login():
+    """Who runs the tests, if sshd can let them in: with a shell, and with no locked password."""
+    try:
+        user = pwd.getpwuid(os.geteuid())
+    except KeyError:
+        pytest.skip('needs a user with a name')
+    shell = user.pw_shell or '/bin/sh'
+    if subprocess.run([shell, '-c', 'true'], capture_output=True).returncode:
+        pytest.skip('needs a user with a shell')
+    return user.pw_name
+
+
+@needs('ssh')
+@needs('sftp')
+@pytest.mark.skipif(not os.access(SSHD, os.X_OK), reason='needs sshd')
+def test_the_sshd_example_and_ssh():
+    user = login()
+    daemon = example('sshd', config=('"-i"', '"-i", "-f", "{dir}/sshd_config"'))
+    daemon.wrap = sshd_wrap()
+    here = daemon.dir
+    for key in 'host', 'user':
+        run('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', here / key)
+    (here / 'sshd_config').write_text(
+        f'HostKey {here}/host\nAuthorizedKeysFile {here}/user.pub\nStrictModes no\nUsePAM no\n'
+        f'PidFile none\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n'
+        f'Subsystem sftp internal-sftp\n')
+    (here / 'sent').write_bytes(os.urandom(10 << 20))
+    (here / 'commands').write_text(f'put {here}/sent {here}/received\n')
+    with daemon:
+        (here / 'known').write_text(
+            f'[127.0.0.1]:{daemon.port("ssh")} {(here / "host.pub").read_text()}')
+        options = ['-F', 'none', '-i', here / 'user', '-o', 'BatchMode=yes', '-o', 'IdentityAgent=none',
+                   '-o', f'User={user}', '-o', f'Port={daemon.port("ssh")}',
+                   '-o', 'StrictHostKeyChecking=yes', '-o', f'UserKnownHostsFile={here}/known']
+        ssh = ['ssh', *options, '127.0.0.1']
+        says = run(*ssh, 'cat; id -un; echo "$SSH_CLIENT"', input='content\n')
+        assert re.fullmatch(rf'content\n{re.escape(user)}\n127\.0\.0\.1 \d+ {daemon.port("ssh")}\n', says)
+        with pytest.raises(AssertionError, match='assert 3 == 0'):
+            run(*ssh, 'exit 3')
+        run('sftp', '-b', here / 'commands', *options, '127.0.0.1')
+        assert filecmp.cmp(here / 'received', here / 'sent', shallow=False)
+
+
+@pytest.fixture
+def finger():
+    """The example, and a name with a file."""
+    daemon = example('finger', script=('/usr/share/doc/preforkd/examples', '{dir}'),
+                     files=('/srv/finger', '{dir}/finger'))
+    shutil.copy(EXAMPLES / 'finger.sh', daemon.dir)
+    (daemon.dir / 'finger').mkdir()
+    (daemon.dir / 'finger/alice').write_text('In the garden until Monday.\n')
+    (daemon.dir / 'finger/.hidden').write_text('secret\n')
+    (daemon.dir / 'secret').write_text('secret\n')
+    return daemon
+
+
+def test_the_finger_example(finger):
+    with finger as daemon:
+        for asked in b'alice', b'/W alice', b'/w alice':
+            assert daemon.ask('finger', asked + b'\r\n') == b'In the garden until Monday.\r\n'
+        assert daemon.ask('finger', b'\r\n') == b'alice\r\n'
+        for wrong in b'../secret', b'.hidden', b'bob', b'-n', b'alice bob', b'$(ls)', b'..', b'*':
+            assert daemon.ask('finger', wrong + b'\r\n') == b'No such name\r\n', wrong
+        for other in b'alice@example.org', b'@example.org':
+            assert daemon.ask('finger', other + b'\r\n') == b'Finger forwarding service denied\r\n'
+        assert daemon.ask('finger', b'') == b''
+
+
+@needs('finger')
+@pytest.mark.root
+def test_the_finger_example_and_finger(finger):
+    """Its client knows no other port; so each test has an address of its own."""
+    address = f'127.{os.getpid() >> 16 & 127}.{os.getpid() >> 8 & 255}.{os.getpid() & 255 | 2}'
+    conf = finger.conf_path.read_text()
+    assert conf.count('127.0.0.1:0') == 1
+    finger.conf_path.write_text(conf.replace('127.0.0.1:0', f'{address}:79'))
+    with finger:
+        assert 'In the garden until Monday.' in run('finger', f'alice@{address}')
 
 
 CGIT = '/usr/lib/cgit/cgit.cgi'

@@ -1,7 +1,8 @@
 #!/bin/sh
 # The options of src/conf_options.c are those of preforkd.conf(5) and of the sample file: none
 # is missing, none is invented, and what the manual says of an option is what the table
-# says: its default, and whether a change of it needs new workers.
+# says: its default, and whether a change of it needs new workers.  The tables of MIGRATION in
+# the manual name options and sections that there are, or say why there is none.
 . "$(dirname "$0")/common.sh"
 python=${PYTHON3:-python3}
 need "$python" python3
@@ -86,6 +87,22 @@ def of_manual(text):
                 examples[waiting[0][0], named[1]] = named[2]
             waiting = []
     return found, examples
+
+
+def of_migration(text):
+    """[(what another program has, [our names for it], whether it says "none: ..."), ...]"""
+    rows = []
+    for line in re.search(r'^\.Sh MIGRATION$(.*?)^\.Sh ', text, re.S | re.M)[1].split('\n'):
+        if line.startswith('.It '):
+            rows.append((line[4:], [], []))
+        elif line == '.El':
+            rows.append(('', [], []))
+        elif rows and line.startswith('.Cm '):
+            rows[-1][1].append(line.split()[1])
+        elif rows:
+            rows[-1][2].append(line)
+    return [(what, ours, any(line.startswith('none: ') or line == 'none:' for line in said[:1]))
+            for what, ours, said in rows if what]
 
 
 def of_sample(text):
@@ -178,6 +195,14 @@ for key in sorted(set(source) & set(manual)):
     # What a global option changes is a tale of its own.
     if key[0] != 'global' and source[key][1] != manual[key][1]:
         wrong.append(f'{key[0]}: {key[1]}: {source[key][1]}, the manual says {manual[key][1]}')
+names = {name for key in source for name in key} | {'pool'}
+rows = of_migration(open(sys.argv[2], encoding='utf-8').read())
+for what, ours, none in rows:
+    wrong += [f'MIGRATION: {what}: {name} is not in src/conf_options.c' for name in ours if name not in names]
+    if not ours and not none:
+        wrong.append(f'MIGRATION: {what}: neither an option nor "none: ..."')
+if len(rows) < 100:
+    wrong.append(f'only {len(rows)} rows found in MIGRATION: is it still read right?')
 if len(source) < 40:
     wrong.append(f'only {len(source)} options found in src/conf_options.c: is it still read right?')
 for key in sorted(set(source) & set(manual) & set(sample)):

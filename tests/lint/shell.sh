@@ -6,7 +6,7 @@ need "${SHELLCHECK:=shellcheck}" shellcheck
 # SC3013: -nt is not POSIX, but every shell that is /bin/sh on Debian has it.
 # SC2317: it does not see that a function is called by name.
 set -- bootstrap .ci/run debian/preforkd.postinst conf/preforkctl.bash-completion \
-	conf/examples/cgi-bin/hello
+	conf/examples/cgi-bin/hello conf/examples/finger.sh
 for file; do
 	shift
 	[ ! -f "$file" ] || set -- "$@" "$file"
