@@ -20,12 +20,13 @@ CONF = pool('echo', 'workers = 2') + pool('shell', 'workers = 3', script('read l
 class Terminal:
     """A shell in a terminal of its own, with top as the command that it runs."""
 
-    def __init__(self, daemon, term=None):
+    def __init__(self, daemon, term=None, size=(80, 24)):
         self.socket = str(daemon.dir / 'tmux')
         command = f"{PREFORKCTL} -s '{daemon.control_path}' top; echo status $?; exec cat"
         if term:
             command = f'TERM={term} {command}'
-        self.run('-f', '/dev/null', 'new-session', '-d', '-x', '80', '-y', '24', '/bin/sh', '-c', command)
+        columns, lines = map(str, size)
+        self.run('-f', '/dev/null', 'new-session', '-d', '-x', columns, '-y', lines, '/bin/sh', '-c', command)
 
     def run(self, *args):
         env = {**os.environ, 'TERM': 'xterm', 'LC_ALL': 'C.UTF-8'}
