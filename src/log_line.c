@@ -74,8 +74,8 @@ format_char(const char *text, char *buf, size_t *used)
 		return (size_t)sprintf(buf, "\\ufffd");
 	if (*text == '"' || *text == '\\')
 		return (size_t)sprintf(buf, "\\%c", *text);
-	if ((unsigned char)*text < 0x20 || *text == 0x7f)
-		return (size_t)sprintf(buf, "\\u%04x", (unsigned)*text);
+	if (utf8_is_control(text))
+		return (size_t)sprintf(buf, "\\u%04x", (unsigned char)text[n - 1]);
 	memcpy(buf, text, n);
 	return n;
 }

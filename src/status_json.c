@@ -7,20 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* RFC 8259 7 */
+/* RFC 8259 7; nothing that a terminal obeys, either. */
 static void
 print_text(const char *text, FILE *out)
 {
 	char *clean = utf8_replace(text);
 
 	putc('"', out);
-	for (const char *p = clean; *p; p++)
+	for (const char *p = clean; *p; p += utf8_char(p))
 		if (*p == '"' || *p == '\\')
 			fprintf(out, "\\%c", *p);
-		else if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			fprintf(out, "\\u%04x", (unsigned)*p);
+		else if (utf8_is_control(p))
+			fprintf(out, "\\u%04x", (unsigned char)p[utf8_char(p) - 1]);
 		else
-			putc(*p, out);
+			fwrite(p, 1, utf8_char(p), out);
 	putc('"', out);
 	free(clean);
 }

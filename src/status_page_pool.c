@@ -216,12 +216,12 @@ put_path(FILE *out, const int64_t *values, size_t n)
 
 /* Takes the text over; without a history there is none. */
 static void
-put_peak(FILE *out, const struct view *view, char *text)
+put_peak(FILE *out, const struct view *view, const char *before, char *text, const char *behind)
 {
 	if (view->history.n == 0)
 		fputs("no history yet", out);
 	else
-		fprintf(out, "at most %s in 10 min", text);
+		fprintf(out, "%s%s%s", before, text, behind);
 	free(text);
 }
 
@@ -243,22 +243,29 @@ put_rate_path(FILE *out, const struct view *view)
 	put_path(out, view->history.requests, view->history.n);
 }
 
+/* A step is the average of ten seconds, but for the queue. */
 static void
 put_busy_peak(FILE *out, const struct view *view)
 {
-	put_peak(out, view, status_units_count(peak_of(view->history.busy, view->history.n)));
+	char *text = status_units_count(peak_of(view->history.busy, view->history.n));
+
+	put_peak(out, view, "busiest 10 s: ", text, "");
 }
 
 static void
 put_queue_peak(FILE *out, const struct view *view)
 {
-	put_peak(out, view, status_units_count(peak_of(view->history.queue, view->history.n)));
+	char *text = status_units_count(peak_of(view->history.queue, view->history.n));
+
+	put_peak(out, view, "at most ", text, " in 10 min");
 }
 
 static void
 put_rate_peak(FILE *out, const struct view *view)
 {
-	put_peak(out, view, status_units_tenths(peak_of(view->history.requests, view->history.n)));
+	char *text = status_units_tenths(peak_of(view->history.requests, view->history.n));
+
+	put_peak(out, view, "busiest 10 s: ", text, "");
 }
 
 /* Of the last step, which has ten seconds. */

@@ -1,6 +1,7 @@
 #include "top_screen.h"
 
 #include "status_text.h"
+#include "status_units.h"
 #include "utf8.h"
 
 #include <limits.h>
@@ -183,18 +184,20 @@ draw_worker(int y, const struct top_row *row)
 {
 	const struct status_worker *w = row->worker;
 	char *since = status_text_span(w->since_ms), *age = status_text_span(w->age_ms);
+	char *requests = status_units_count(w->requests);
 	int x = client_column();
 
 	putf(y, 0, A_NORMAL, "%7lld", (long long)w->pid);
 	put(y, 8, A_NORMAL, row->pool->name);
 	putf(y, 18, attributes_of(w->state), " %-9.9s", w->state);
-	putf(y, 28, A_NORMAL, " %7s %7lld", since, (long long)w->requests);
+	putf(y, 28, A_NORMAL, " %7s %7s", since, requests);
 	if (x > 45)
 		putf(y, 44, A_NORMAL, " %7s", age);
 	putf(y, x - 1, A_NORMAL, " %s", w->client);
 	putf(y, x + 21, A_NORMAL, " %s%*s", w->request, COLS, "");
 	free(since);
 	free(age);
+	free(requests);
 }
 
 static void

@@ -2,7 +2,6 @@
 
 #include "util.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,12 +63,12 @@ utf8_replace(const char *text)
 	return copy;
 }
 
-static bool
-is_control(const char *text, size_t n)
+bool
+utf8_is_control(const char *text)
 {
 	const uint8_t *p = (const uint8_t *)text;
 
-	return n == 0 || p[0] < 0x20 || p[0] == 0x7f || (n == 2 && p[0] == 0xc2 && p[1] < 0xa0);
+	return p[0] < 0x20 || p[0] == 0x7f || (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0);
 }
 
 char *
@@ -81,7 +80,7 @@ utf8_printable(const char *text)
 	while (*text) {
 		size_t n = utf8_char(text), taken = n > 0 ? n : 1;
 
-		if (is_control(text, n)) {
+		if (n == 0 || utf8_is_control(text)) {
 			for (size_t i = 0; i < taken; i++, to += ESCAPE_BYTES)
 				snprintf(to, ESCAPE_BYTES + 1, "\\x%02x", (uint8_t)text[i]);
 		} else {

@@ -137,22 +137,35 @@ util_now_coarse_ms(void)
 	return clock_ms(CLOCK_MONOTONIC_COARSE);
 }
 
+/* Of the control character that text begins with; terminals obey those of UTF-8, too. */
+static size_t
+control_bytes(const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	if (p[0] < 0x20 || p[0] == 0x7f)
+		return 1;
+	return len > 1 && p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0 ? 2 : 0;
+}
+
 size_t
 util_escape(char *dst, size_t size, const char *src, size_t len)
 {
 	static const char hex[] = "0123456789abcdef";
-	size_t out = 0;
+	size_t out = 0, odd = 0; /* bytes that are still to be escaped */
 
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)src[i];
-		int plain = c >= 0x20 && c != 0x7f;
 
-		if (out + (plain ? 1 : 4) >= size)
+		if (odd == 0)
+			odd = control_bytes(src + i, len - i);
+		if (out + (odd > 0 ? 4 : 1) >= size)
 			break;
-		if (plain) {
+		if (odd == 0) {
 			dst[out++] = (char)c;
 			continue;
 		}
+		odd--;
 		dst[out++] = '\\';
 		dst[out++] = 'x';
 		dst[out++] = hex[c >> 4];

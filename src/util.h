@@ -53,8 +53,9 @@ int64_t util_now_ms(void);
 int64_t util_now_coarse_ms(void);
 
 /*
- * Copies src to dst with control bytes and DEL as \xNN (and a backslash as it is),
- * so that it cannot forge or break a line.  Always terminates; returns the length.
+ * Copies src to dst with control characters, also those of UTF-8 (U+0080 to U+009F), as
+ * \xNN (and a backslash as it is), so that it cannot forge or break a line, or tell a
+ * terminal what to do.  Always terminates; returns the length.
  */
 size_t util_escape(char *dst, size_t size, const char *src, size_t len);
 

@@ -99,8 +99,9 @@
 	}
 
 	const column = (steps, i) => steps.map(step => step[i]);
-	const peak = (steps, i, show) => steps.length === 0 ? "no history yet"
-		: "at most " + show(Math.max(...column(steps, i))) + " in 10 min";
+	/* A step is the average of ten seconds, but for the queue. */
+	const peak = (steps, i, before, show, behind = "") => steps.length === 0 ? "no history yet"
+		: before + show(Math.max(...column(steps, i))) + behind;
 	const part = (n, of) => of > 0 && n > 0 ? Math.min(Math.floor(n * 100 / of), 100) : 0;
 
 	function census(pool) {
@@ -131,9 +132,9 @@
 		busy_path: (pool, view) => path(column(view.steps, 0)),
 		queue_path: (pool, view) => path(column(view.steps, 1)),
 		rate_path: (pool, view) => path(column(view.steps, 2)),
-		busy_peak: (pool, view) => peak(view.steps, 0, count),
-		queue_peak: (pool, view) => peak(view.steps, 1, count),
-		rate_peak: (pool, view) => peak(view.steps, 2, tenths),
+		busy_peak: (pool, view) => peak(view.steps, 0, "busiest 10 s: ", count),
+		queue_peak: (pool, view) => peak(view.steps, 1, "at most ", count, " in 10 min"),
+		rate_peak: (pool, view) => peak(view.steps, 2, "busiest 10 s: ", tenths),
 		up: doc => span(msOf(doc.uptime_s)),
 		pid: doc => String(doc.pid),
 		reload: ({ last_reload: last }) => last.ago_s === null || !last.state ? "none"

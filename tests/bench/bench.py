@@ -15,6 +15,7 @@ import sys
 import time
 
 import cgi
+import figures
 import manage
 import peers
 import php
@@ -201,7 +202,8 @@ def remembered(place, rounds):
 
 
 BENCHMARKS = {'burst': burst, 'exec': executed, 'echo': echoed, 'module': moduled, 'replace': replaced, 'start': started,
-              'memory': remembered, **manage.BENCHMARKS, **web.BENCHMARKS, **cgi.BENCHMARKS, **php.BENCHMARKS}
+              'memory': remembered, **manage.BENCHMARKS, **figures.BENCHMARKS, **web.BENCHMARKS, **cgi.BENCHMARKS,
+              **php.BENCHMARKS}
 
 
 def rows(name, place, rounds):

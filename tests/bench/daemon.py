@@ -35,6 +35,7 @@ class Preforkd(Server):
         super().__init__(place, program)
         self.pool, self.slow_start, self.settings = pool, slow_start, settings
         self.ready_seconds, self.reloads, self.reloaded = None, 0, 0
+        self.ports = {}         # of each pool
 
     def change(self):
         """An option that is another one after each reload, and needs new workers."""
@@ -66,6 +67,7 @@ class Preforkd(Server):
         for line in process.stderr:
             if ' listening on ' in line and not line.split()[-1].startswith('/'):
                 self.port = int(line.rsplit(':', 1)[1])
+                self.ports[line.split()[-4].rstrip(':')] = self.port
             if ' ready: ' in line:
                 self.ready_seconds = time.perf_counter() - begin
                 break

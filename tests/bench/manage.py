@@ -25,6 +25,7 @@ ASKED = 100             # times that the state is asked for in a sample
 BUSY_WORKERS = 100
 MANY_BUSY = 1000
 WAITING = 100           # clients that no worker has taken on
+SATURATED_POOLS = 3     # of BUSY_WORKERS, with WAITING clients each
 STATUS_PATIENCE = 2     # seconds
 STATUS_GOAL = 0.010
 
@@ -107,8 +108,8 @@ def preforkctl():
                         pathlib.Path(os.environ['PREFORKD']).with_name('preforkctl'))
 
 
-def asked_tool(control):
-    done = subprocess.run([preforkctl(), '-s', control, 'status', '--json'], check=False,
+def asked_tool(control, *words):
+    done = subprocess.run([preforkctl(), '-s', control, *(words or ('status', '--json'))], check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=STATUS_PATIENCE)
     if done.returncode:
         raise Failure(f'preforkctl: {done.stderr.decode().strip()}')
@@ -190,6 +191,42 @@ def asking(place, workers):
     return sample
 
 
+WAYS = {'raw': '/', 'readyz': '/readyz', 'metrics': '/metrics', 'json': '/status.json'}
+
+
+def asked_service(port, path):
+    with connected(port) as s:
+        answer = read_all(s, f'GET {path} HTTP/1.0\r\n\r\n'.encode())
+    if not answer.startswith(b'HTTP/1.1 200 '):
+        raise Failure(f'{path}: {answer[:100]}')
+    return answer
+
+
+def asking_service(place):
+    """A sample of all ways to ask, while all workers of several pools are busy."""
+    names = [f'p{i}' for i in range(1, SATURATED_POOLS)]
+    others = ''.join(f'pool "{name}" {{ service = "echo" listen = "127.0.0.1:0" '
+                     f'workers = {BUSY_WORKERS} }}\n' for name in names)
+    settings = (f'control_socket = "{place.dir}/control.sock"\n{others}pool "status" {{ service = "status" '
+                'listen = "127.0.0.1:0" workers = 2 status { allow = { "127.0.0.1" } } }\n')
+
+    def sample():
+        found = {}
+        with contextlib.ExitStack() as stack:
+            daemon = stack.enter_context(Preforkd(place, fixed_pool(BUSY_WORKERS), settings=settings))
+            for name in ('bench', *names):
+                stack.enter_context(occupied(daemon.ports[name], BUSY_WORKERS, WAITING))
+            metrics = asked_service(daemon.ports['status'], WAYS['metrics']).decode()
+            for name in ('bench', *names):
+                if f'preforkd_accept_queue_length{{pool="{name}"}} {WAITING}\n' not in metrics:
+                    raise Failure(f'{name} is not saturated')
+            for way, path in WAYS.items():
+                found[way], found[f'{way} worst'] = timed(asked_service, daemon.ports['status'], path)
+            found['tool'], found['tool worst'] = timed(asked_tool, place.dir / 'control.sock', 'status')
+        return found
+    return sample
+
+
 def asking_apache(place, busy, waiting):
     def sample():
         with peers.ApacheStatus(place, BUSY_WORKERS) as server, occupied(server.port, busy, waiting):
@@ -204,10 +241,11 @@ def told(place, rounds):
     got = interleave('status', rounds, {
         'preforkd': asking(place, BUSY_WORKERS),
         'many': asking(place, MANY_BUSY),
+        'pools': asking_service(place),
         one_free: available(peer, asking_apache(place, BUSY_WORKERS - 1, 0)),
         all_busy: available(peer, asking_apache(place, BUSY_WORKERS, WAITING)),
     })
-    ours, many = got.pop('preforkd'), got.pop('many')
+    ours, many, pools = got.pop('preforkd'), got.pop('many'), got.pop('pools')
     goal = at_most(STATUS_GOAL, milliseconds)
     return [
         Row(f'status: {BUSY_WORKERS} busy, {WAITING} wait', milliseconds, 'raw', ours, got, goal),
@@ -218,6 +256,13 @@ def told(place, rounds):
         Row(f'  the worst of {ASKED}', milliseconds, 'raw worst', many, {}, goal),
         Row('  by preforkctl status --json', milliseconds, 'tool', many, {}),
         Row(f'  the worst of {ASKED}', milliseconds, 'tool worst', many, {}),
+        Row(f'{SATURATED_POOLS} pools, {WAITING} wait for each: the page', milliseconds, 'raw', pools,
+            {all_busy: got[all_busy]}, goal),
+        Row(f'  the worst of {ASKED}', milliseconds, 'raw worst', pools, {all_busy: got[all_busy]}, goal),
+        *(row for figure, title in (('readyz', '/readyz'), ('metrics', '/metrics'), ('json', '/status.json'),
+                                    ('tool', 'preforkctl status'))
+          for row in (Row(f'  {title}', milliseconds, figure, pools, {}, goal),
+                      Row(f'  the worst of {ASKED}', milliseconds, f'{figure} worst', pools, {}, goal))),
     ]
 
 

@@ -18,7 +18,7 @@ START_SECONDS = 15      # until a server must listen
 STOP_SECONDS = 10       # from SIGTERM until SIGKILL
 LOOK_SECONDS = 0.01     # between two looks at a condition
 
-HELPERS = ('load', 'limit', 'spawn', 'hello', 'nap', 'early', 'bulk', 'slow_start.so', 'lines.so')
+HELPERS = ('load', 'limit', 'count', 'spawn', 'hello', 'nap', 'early', 'bulk', 'slow_start.so', 'lines.so')
 
 # Every server and every program of it runs as this user, where root may choose.
 USER, GROUP = 'nobody', 'nogroup'

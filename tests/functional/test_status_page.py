@@ -8,15 +8,16 @@ import time
 
 import pytest
 
-from browser import PROGRAM, Browser
+from browser import PROGRAM
 from fake import DAEMON, Fake, pool, worker
 from harness import Daemon, eventually, read_all
-from status_site import BUILD, MARKUP, PRINT_PAGE, Site, crowd, event, everyday, odd
+from status_look import (DESKTOP, NARROW, PHONE, browser, keep_shot, letters, page, text,  # noqa: F401
+                         wait_live, without_script)
+from status_site import MARKUP, PRINT_PAGE, Site, crowd, event, everyday, odd
 
 pytestmark = [
     pytest.mark.skipif(not PROGRAM, reason='needs chromium'),
     pytest.mark.skipif(not PRINT_PAGE.exists(), reason='needs make tests/unit/print_page')]
-DESKTOP, PHONE, NARROW = (1280, 900), (390, 844), (320, 640)
 END = b'ok\n'
 
 # All that a person reads or sees of the figures, as one list.
@@ -27,54 +28,15 @@ LOOK = '''[...document.querySelectorAll("title, header dd, #verdict, #refusal, #
     .concat([...document.querySelectorAll("section, li")].map(e => e.className))'''
 
 
-@pytest.fixture(scope='module')
-def browser():
-    with Browser() as one:
-        yield one
-
-
-@pytest.fixture
-def page(browser):
-    one = browser.fresh_page()
-    one.show_as(*DESKTOP)
-    yield one
-    one.close()
-
-
 def follow(page, site):
     """A visit, up to the first figures that the script has fetched."""
     page.visit(site.url)
     wait_live(page)
 
 
-def wait_live(page):
-    eventually(lambda: page.run('document.querySelector("#when").textContent').startswith('live'),
-               'live figures', every=0.05)
-
-
-def text(page, selector):
-    return page.run(f'document.querySelector({selector!r}).textContent')
-
-
-def letters(page):
-    return ''.join(text(page, '.grid').split())
-
-
-def keep_shot(page, name, elsewhere):
-    """As an artefact of the build, or elsewhere if that is somebody else's."""
-    directory = BUILD / 'tests/functional/screenshots' if os.access(BUILD, os.W_OK) else elsewhere
-    page.screenshot(directory / f'{name}.png')
-    return directory / f'{name}.png'
-
-
-def without_script(page, site):
-    page.call('Emulation.setScriptExecutionDisabled', value=True)
-    page.visit(site.url)
-
-
 def test_it_is_whole_without_its_script(page):
     with Site(everyday()) as site:
-        without_script(page, site)
+        without_script(page, site.url)
         assert letters(page) == text(page, '.grid') and len(letters(page)) == 24
         assert [text(page, '#verdict'), text(page, 'title')] == [
             '2 of 4 pools in trouble: api saturated, mail backed off', '2 in trouble: preforkd 9.8']
@@ -92,7 +54,7 @@ def test_it_is_whole_without_its_script(page):
                          ids=['everyday', 'crowd', 'no-pools', 'no-workers'])
 def test_its_script_shows_the_same_as_the_server(page, records):
     with Site(records) as site:
-        without_script(page, site)
+        without_script(page, site.url)
         page.run('document.querySelectorAll("details").forEach(e => e.open = true)')
         wanted = page.run(LOOK)
         page.call('Emulation.setScriptExecutionDisabled', value=False)
@@ -165,7 +127,7 @@ def test_what_comes_from_outside_is_text(page, script):
         if script:
             follow(page, site)
         else:
-            without_script(page, site)
+            without_script(page, site.url)
         page.run('document.querySelector("details").open = true')
         for selector in ('h2', 'h1', '#pool-1 .what', '.word', '.notes', '#refusal', '.each tbody',
                          '#requests tbody', '#events tbody', 'header dl'):

@@ -1,4 +1,5 @@
 """preforkctl top, in a terminal that tmux plays, and without one."""
+import itertools
 import os
 import re
 import shutil
@@ -19,13 +20,15 @@ CONF = pool('echo', 'workers = 2') + pool('shell', 'workers = 3', script('read l
 
 class Terminal:
     """A shell in a terminal of its own, with top as the command that it runs."""
+    numbers = itertools.count()
 
-    def __init__(self, daemon, term=None):
-        self.socket = str(daemon.dir / 'tmux')
+    def __init__(self, daemon, term=None, size=(80, 24)):
+        self.socket = f'{daemon.dir}/tmux-{next(self.numbers)}'  # the one before may still be ending
         command = f"{PREFORKCTL} -s '{daemon.control_path}' top; echo status $?; exec cat"
         if term:
             command = f'TERM={term} {command}'
-        self.run('-f', '/dev/null', 'new-session', '-d', '-x', '80', '-y', '24', '/bin/sh', '-c', command)
+        columns, lines = map(str, size)
+        self.run('-f', '/dev/null', 'new-session', '-d', '-x', columns, '-y', lines, '/bin/sh', '-c', command)
 
     def run(self, *args):
         env = {**os.environ, 'TERM': 'xterm', 'LC_ALL': 'C.UTF-8'}

@@ -13,6 +13,9 @@ escape_shows_control_bytes_as_hex(void **state)
 	(void)state;
 	assert_int_equal(util_escape(out, sizeof(out), "a\nb\x1b\x7f\xc3\xa4", 7), 16);
 	assert_string_equal(out, "a\\x0ab\\x1b\\x7f\xc3\xa4");
+	/* U+009B does to a terminal what ESC [ does; a byte alone is no character. */
+	assert_int_equal(util_escape(out, sizeof(out), "\xc2\x9b\xc2\xa0\x9b\xc2", 6), 12);
+	assert_string_equal(out, "\\xc2\\x9b\xc2\xa0\x9b\xc2");
 }
 
 static void
