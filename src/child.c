@@ -62,7 +62,7 @@ child_keep(int *fds, size_t n, int first)
 			dup3(fds[i], target, O_CLOEXEC);
 		fds[i] = target;
 	}
-	close_range((unsigned)behind, ~0U, 0);
+	util_close_from(behind);
 }
 
 /* Without a call of libc, for the memory of a parent that stands still. */
@@ -84,9 +84,9 @@ static int
 pass_descriptor_3(const struct child_program *p)
 {
 	if (!p->listen_pid)
-		return close_range(3, ~0U, 0);
+		return util_close_from(3);
 	print_pid(getpid(), p->listen_pid);
-	return fcntl(3, F_SETFD, 0) < 0 ? -1 : close_range(4, ~0U, 0);
+	return fcntl(3, F_SETFD, 0) < 0 ? -1 : util_close_from(4);
 }
 
 /* Runs in the memory of the parent, which stands still: it must only make system calls. */

@@ -89,6 +89,7 @@ report_unknown(const cfg_t *cfg, const char *name)
 }
 
 /* libconfuse's own complaints: unknown names and syntax. */
+PRINTF_LIKE(2, 0)
 static void
 report(cfg_t *cfg, const char *fmt, va_list ap)
 {

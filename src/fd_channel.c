@@ -9,11 +9,11 @@
 /* A message with its one descriptor, laid out for sendmsg(2) and recvmsg(2). */
 struct message {
 	struct iovec iov;
+	struct msghdr msg;
 	union {
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(sizeof(int))];
 	} control;
-	struct msghdr msg;
 };
 
 int

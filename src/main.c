@@ -170,7 +170,7 @@ clean_inheritance(void)
 	if (fd >= 0)
 		dup2(fd, STDIN_FILENO);
 	fd = (int)util_max(notify_last_fd(), util_max(handover_fd(), handover_figures_fd()));
-	close_range((unsigned)fd + 1, ~0U, 0);
+	util_close_from(fd + 1);
 	umask(022);
 }
 

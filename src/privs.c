@@ -96,6 +96,17 @@ take_passwd(struct identity *id, const struct passwd *pw, const char *name)
 	id->shell = util_strdup(pw && pw->pw_shell[0] ? pw->pw_shell : "/bin/sh");
 }
 
+/* Those that the process has: it cannot change them. */
+static void
+take_own_groups(struct identity *id)
+{
+	int n = getgroups(0, NULL);
+
+	id->groups = util_calloc((size_t)util_max(n, 1), sizeof(gid_t));
+	n = getgroups(n, id->groups);
+	id->ngroups = (size_t)util_max(n, 0);
+}
+
 static int
 resolve_self(struct identity *id, const char *user, bool *ignored)
 {
@@ -106,6 +117,7 @@ resolve_self(struct identity *id, const char *user, bool *ignored)
 	id->uid = geteuid();
 	id->gid = getegid();
 	take_passwd(id, pw, number);
+	take_own_groups(id);
 	*ignored = strcmp(user, id->user) != 0 && strcmp(user, number) != 0;
 	return 0;
 }
@@ -189,7 +201,7 @@ in_group(const struct identity *id, gid_t gid)
 	for (size_t i = 0; i < id->ngroups; i++)
 		if (id->groups[i] == gid)
 			return true;
-	return !id->change && group_member(gid);
+	return false;
 }
 
 static bool

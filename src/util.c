@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 static void
 out_of_memory(void)
@@ -43,6 +45,7 @@ util_strdup(const char *s)
 	return copy;
 }
 
+PRINTF_LIKE(1, 0)
 static char *
 format_va(const char *fmt, va_list ap)
 {
@@ -123,6 +126,12 @@ clock_ms(clockid_t id)
 
 	clock_gettime(id, &ts);
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int
+util_close_from(int fd)
+{
+	return (int)syscall(SYS_close_range, (unsigned)fd, ~0U, 0);
 }
 
 int64_t

@@ -48,6 +48,12 @@ void util_list_add(char ***list, const char *item);
 size_t util_list_len(char *const *list);
 void util_list_free(char **list);
 
+/*
+ * Closes this descriptor and all above it: close_range(2), which needs Linux 5.9 and, unlike
+ * the function of glibc 2.34, no new libc.  -1 with errno.
+ */
+int util_close_from(int fd);
+
 /* CLOCK_MONOTONIC in milliseconds; the coarse one is cheaper and up to 10 ms late. */
 int64_t util_now_ms(void);
 int64_t util_now_coarse_ms(void);

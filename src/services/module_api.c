@@ -23,6 +23,7 @@ peer_name(void)
 	return c->peer;
 }
 
+PRINTF_LIKE(3, 0)
 static void
 api_log(const struct preforkd_pool *pool, int level, const char *fmt, va_list ap)
 {

@@ -7,6 +7,7 @@
 
 #include "address.h"
 #include "service.h"
+#include "util.h"
 
 #include <preforkd/module.h>
 
@@ -35,7 +36,7 @@ bool module_io_next_request(struct preforkd_conn *conn);
 ssize_t module_io_read(struct preforkd_conn *conn, void *data, size_t size);
 ssize_t module_io_read_line(struct preforkd_conn *conn, char *line, size_t size);
 int module_io_write(struct preforkd_conn *conn, const void *data, size_t len);
-int module_io_print(struct preforkd_conn *conn, const char *fmt, va_list ap);
+int module_io_print(struct preforkd_conn *conn, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 int module_io_flush(struct preforkd_conn *conn);
 
 #endif

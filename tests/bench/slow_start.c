@@ -6,14 +6,17 @@
  * load; its programs do not inherit this.
  */
 #define _GNU_SOURCE 1
-#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 enum { START_SECONDS = 3 };
 
+/* <sys/resource.h> of glibc has an enum for the first of them. */
+int setpriority(int which, id_t who, int priority);
+
 int
-setpriority(__priority_which_t which, id_t who, int priority)
+setpriority(int which, id_t who, int priority)
 {
 	sleep(START_SECONDS);
 	return (int)syscall(SYS_setpriority, which, who, priority);

@@ -76,6 +76,12 @@ def title(pid):
     return raw.replace(b'\0', b' ').decode().strip()
 
 
+def workers_of(master, pool=None):
+    """Pids of its live workers (of one pool), by their titles."""
+    wanted = f'preforkd: pool {pool}' if pool else 'preforkd: pool '
+    return sorted(pid for pid in children(master) if alive(pid) and title(pid).startswith(wanted))
+
+
 def descriptors(pid):
     """{number: what it is} of the open descriptors of a process."""
     found = {}
@@ -303,9 +309,7 @@ class Daemon:
 
     def workers(self, pool=None):
         """Pids of the live workers (of one pool), by their titles."""
-        wanted = f'preforkd: pool {pool}' if pool else 'preforkd: pool '
-        return sorted(pid for pid in children(self.pid)
-                      if alive(pid) and title(pid).startswith(wanted))
+        return workers_of(self.pid, pool)
 
     def wait_workers(self, number, pool=None, seconds=None):
         return eventually(lambda: len(self.workers(pool)) == number and (self.workers(pool) or True),

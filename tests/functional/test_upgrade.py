@@ -15,7 +15,7 @@ import subprocess
 import pytest
 
 from daemonized import Background, Daemonized
-from harness import PATIENCE, PREFORKD, Daemon, alive, children, eventually, title
+from harness import PATIENCE, PREFORKD, Daemon, alive, children, eventually, title, workers_of
 from load import ANSWERED, Load, held, open_client, outcome, paced, pool, read_answer, script
 from test_control import FAILED, wait_pool
 from test_signals import changed
@@ -107,7 +107,8 @@ def test_connections_are_finished_by_the_old_workers():
             for sock in tcp + path:
                 sock.sendall(b'more\n')
                 assert sock.recv(5) == b'more\n'
-            assert before.poll() is None and sum(map(alive, workers)) == 5
+            eventually(lambda: sum(map(alive, workers)) == 5, 'the idle ones to leave')
+            assert before.poll() is None
         assert before.wait(PATIENCE) == 0
         assert not any(map(alive, workers))
         assert outcome(daemon.address('path'), b'still there\n') == ANSWERED
@@ -259,6 +260,8 @@ def test_upgrades_may_follow_one_another_while_old_masters_still_finish():
         for _ in range(4):
             clients += stack.enter_context(held(daemon, 'echo', 1))
             before.append(daemon.upgraded())
+            # One that is to leave, but has not run yet, would take the next connection.
+            eventually(lambda: len(workers_of(before[-1].pid)) == 1, 'its idle workers to leave')
         daemon.done('stop')
         daemon.ended()
         assert all(process.poll() is None for process in before)

@@ -11,11 +11,16 @@ SRCDIR=${SRCDIR:-$(cd "$(dirname "$0")/../.." && pwd)}
 BUILDDIR=${BUILDDIR:-$SRCDIR/build}
 cd "$SRCDIR"
 
+# skip REASON
+skip() {
+	echo "SKIP: $1"
+	exit 77
+}
+
 # configure writes "no" for a tool that it has not found.
 need() {
 	if [ "$1" = no ] || ! command -v "$1" >/dev/null 2>&1; then
-		echo "SKIP: $2 is not installed"
-		exit 77
+		skip "$2 is not installed"
 	fi
 }
 

@@ -7,11 +7,13 @@
 #include "http_tree.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,7 +71,7 @@ stop_renames(void **state)
 static void
 exchange(int a_dir, const char *a, int b_dir, const char *b)
 {
-	if (renameat2(a_dir, a, b_dir, b, RENAME_EXCHANGE) < 0)
+	if (syscall(SYS_renameat2, a_dir, a, b_dir, b, RENAME_EXCHANGE) < 0)
 		_exit(1);
 }
 

@@ -77,7 +77,7 @@ hang(void *arg, char **err)
 static int
 hang_without_descriptors(void *arg, char **err)
 {
-	close_range(0, ~0U, 0);
+	util_close_from(0);
 	return hang(arg, err);
 }
 
