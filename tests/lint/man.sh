@@ -1,7 +1,7 @@
 #!/bin/sh
-# The manuals are clean mdoc; preforkd(8) knows every option of the command line and
-# every signal, preforkctl(8) every command and option, and every key of the records, and no other.  The sources, functions and types that
-# preforkd-internals(7) names are there.
+# The manuals are clean mdoc.  preforkd(8) knows every option of the command line and every
+# signal; preforkctl(8) every command, every option, and the keys of all records, and no
+# other.  The sources, functions and types that preforkd-internals(7) names are there.
 . "$(dirname "$0")/common.sh"
 need "${MANDOC:=mandoc}" mandoc
 
