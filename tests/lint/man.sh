@@ -39,7 +39,7 @@ keys=$({
 	sed -n 's/.*{ "\([a-z_]*\)", FIGURE_.*/\1/p; s/.*fputs("\\t\([a-z_]*\)=".*/\1/p' src/status.c
 } | LC_ALL=C sort -u)
 told=$(sed -n '/^\.Sh PROTOCOL/,/^\.Sh /s/^\.\(It \)\{0,1\}Sy \(.*\)/\2/p' man/preforkctl.8 |
-	tr -s ', .' '[\n*]' | LC_ALL=C sort)
+	tr -s ',;. ' '[\n*]' | LC_ALL=C sort)
 [ -n "$keys" ] || { echo 'no keys of records found in the sources'; exit 1; }
 for key in $keys; do
 	case " $(echo "$told" | tr '\n' ' ') " in *" $key "*) ;; *) missing="${missing-} $key" ;; esac
