@@ -1,7 +1,7 @@
 #!/bin/sh
-# The manuals are clean mdoc; preforkd(8) knows every option of the command line, and
-# preforkctl(8) every command and option, and every key of the records, and no other.  The sources, functions and types that
-# preforkd-internals(7) names are there.
+# The manuals are clean mdoc.  preforkd(8) knows every option of the command line and every
+# signal; preforkctl(8) every command, every option, and the keys of all records, and no
+# other.  The sources, functions and types that preforkd-internals(7) names are there.
 . "$(dirname "$0")/common.sh"
 need "${MANDOC:=mandoc}" mandoc
 
@@ -11,6 +11,14 @@ letters=$(sed -n 's/.*getopt(argc, argv, "\([^"]*\)").*/\1/p' src/main.c | sed '
 [ -n "$letters" ] || { echo 'no getopt() found in src/main.c'; exit 1; }
 for letter in $letters; do
 	grep -q "^\.It Fl $letter\b" man/preforkd.8 || missing="${missing-} -$letter"
+done
+fail_if_any "${missing:+man/preforkd.8: not described:$missing}"
+
+signals=$(sed -n '/static const int signals\[\]/,/};/p' src/master.c | grep -o 'SIG[A-Z0-9]*' | grep -v SIGCHLD)
+[ -n "$signals" ] || { echo 'no signals found in src/master.c'; exit 1; }
+for signal in $signals; do
+	sed -n '/^\.Sh SIGNALS/,/^\.Sh UP/p' man/preforkd.8 | grep -q "^\.It Dv.* $signal\( \|\$\)" ||
+		missing="${missing-} $signal"
 done
 fail_if_any "${missing:+man/preforkd.8: not described:$missing}"
 
@@ -31,7 +39,7 @@ keys=$({
 	sed -n 's/.*{ "\([a-z_]*\)", FIGURE_.*/\1/p; s/.*fputs("\\t\([a-z_]*\)=".*/\1/p' src/status.c
 } | LC_ALL=C sort -u)
 told=$(sed -n '/^\.Sh PROTOCOL/,/^\.Sh /s/^\.\(It \)\{0,1\}Sy \(.*\)/\2/p' man/preforkctl.8 |
-	tr -s ', .' '[\n*]' | LC_ALL=C sort)
+	tr -s ',;. ' '[\n*]' | LC_ALL=C sort)
 [ -n "$keys" ] || { echo 'no keys of records found in the sources'; exit 1; }
 for key in $keys; do
 	case " $(echo "$told" | tr '\n' ' ') " in *" $key "*) ;; *) missing="${missing-} $key" ;; esac
