@@ -5,7 +5,8 @@ README.md.  What its first line begins with says what it is:
 
     "$ " or "# "            command lines, which begin like this, each with its output behind it
     an option or section    a configuration: a whole one, or with one tab what stands in a
-                            pool, with two what stands in the http section of one
+                            pool, with two what stands in the http section of one; a .Dl
+                            stands in the section that is described there, or in a pool
     all else                neither, such as a log, C, or the configuration of another program
 
 In the text of an output, a line "..." stands for any lines.
@@ -16,14 +17,15 @@ import re
 
 from harness import ROOT, SRCDIR
 
+SERVICES = 'exec|echo|http|module|program|rot13|status'
 COMMANDS, CONFIGURATION, OTHER = 'commands', 'configuration', 'other'
 ESCAPES = {r'\e': '\\', r'\(dq': '"', r'\(aq': "'", r'\(ha': '^', r'\(ti': '~', r'\-': '-', r'\&': ''}
 MANUALS = sorted(path for path in (SRCDIR / 'man').iterdir() if re.fullmatch(r'\.[1-9]', path.suffix))
 
 
 class Block:
-    def __init__(self, path, line, lines, depth=0):
-        self.path, self.line, self.lines = path, line, lines
+    def __init__(self, path, line, lines, depth=0, section=None):
+        self.path, self.line, self.lines, self.section = path, line, lines, section
         first = next((text for text in lines if text.strip()), '')
         self.depth = depth or len(first) - len(first.lstrip('\t'))
         self.kind = OTHER
@@ -57,14 +59,16 @@ def unescaped(line):
 
 
 def of_manual(path):
-    blocks, lines = [], path.read_text().split('\n')
+    blocks, lines, section = [], path.read_text().split('\n'), None
     for number, line in enumerate(lines, 1):
-        if line.startswith('.Bd -literal'):
+        if line.startswith(('.Sh ', '.Ss ')):
+            section = re.match(rf'\.Ss The ({SERVICES}) section|', line)[1]
+        elif line.startswith('.Bd -literal'):
             end = lines.index('.Ed', number)
             blocks.append(Block(path, number, [unescaped(text) for text in lines[number:end]
                                                if not text.startswith('.')]))
         elif line.startswith('.Dl '):
-            blocks.append(Block(path, number, [unescaped(line[4:])], depth=1))
+            blocks.append(Block(path, number, [unescaped(line[4:])], 1, section))
     return blocks
 
 
@@ -168,12 +172,9 @@ def settled(text):
     return text
 
 
-SERVICES = 'exec|echo|http|module|program|rot13|status'
-
-
 def whole(block):
     """The configuration with what has to stand around it."""
-    text = block.text
+    text = f'\t{block.section} {{\n{block.text}}}\n' if block.section else block.text
     if not block.depth:
         return text
     if block.depth >= 2:
