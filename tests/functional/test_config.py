@@ -249,6 +249,23 @@ def test_what_the_sample_shows_commented_out_are_the_defaults(tmp_path):
     assert dump(shown).replace('"/run/preforkd/', f'"{run_directory}/') == default
 
 
+# What an example of the sample, taken alone, lacks or does not go with there.
+COMPANY = 'goes with|go together|contradict each other|is not for HTTP|No such file'
+
+
+def test_what_the_sample_shows_as_examples_is_understood(tmp_path):
+    text = SAMPLE.read_text()
+    examples = list(re.finditer(r'^\s*(# e\.g\. )(?=\w+ = )', text, re.M))
+    assert len(examples) > 50
+    for example in examples:
+        alone = text[:example.start(1)] + text[example.end(1):]
+        result = run('-T', '-f', put(tmp_path / 'example', alone))
+        assert result.returncode == 0 or re.search(COMPANY, result.stderr), result.stderr
+    module = re.sub(r'^# e\.g\. pool "kv".*?^# e\.g\. \}$',
+                    lambda found: found[0].replace('# e.g. ', ''), text, flags=re.M | re.S)
+    assert 'pool "kv"' in dump(put(tmp_path / 'module', module))
+
+
 def test_the_dump_knows_the_options_of_the_tables_and_no_others(tmp_path):
     text = dump(as_runnable(copy(SAMPLE, tmp_path)))
     for indent, tables in (('', ['global']), ('\t', ['pool']),
