@@ -52,14 +52,40 @@ events_get(size_t i)
 	return i < EVENTS && i < self.n ? &self.ring[(self.n - 1 - i) % EVENTS] : NULL;
 }
 
+void
+events_inherit(const struct events_entry *entry)
+{
+	struct events_entry *oldest = &self.ring[self.n % EVENTS];
+	size_t i = self.n;
+
+	if (self.n >= EVENTS && entry->at <= oldest->at)
+		return;
+	free(oldest->pool);
+	free(oldest->text);
+	for (self.n++; i > 0 && i + EVENTS > self.n && self.ring[(i - 1) % EVENTS].at > entry->at;
+	     i--)
+		self.ring[i % EVENTS] = self.ring[(i - 1) % EVENTS];
+	self.ring[i % EVENTS] = *entry;
+	self.ring[i % EVENTS].pool = util_strdup(entry->pool);
+	self.ring[i % EVENTS].text = util_strdup(entry->text);
+}
+
+static const char *const words[] = {
+	[EVENT_DEATH] = "death",           [EVENT_RELOAD] = "reload",   [EVENT_BACKOFF] = "backoff",
+	[EVENT_SATURATION] = "saturation", [EVENT_TIMEOUT] = "timeout",
+};
+
 const char *
 events_word(enum event_kind kind)
 {
-	static const char *const words[] = {
-		[EVENT_DEATH] = "death",     [EVENT_RELOAD] = "reload",
-		[EVENT_BACKOFF] = "backoff", [EVENT_SATURATION] = "saturation",
-		[EVENT_TIMEOUT] = "timeout",
-	};
-
 	return words[kind];
+}
+
+int
+events_kind(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strcmp(words[i], word) == 0)
+			return (int)i;
+	return -1;
 }

@@ -28,10 +28,14 @@ struct events_entry {
 /* pool may be NULL.  One that follows shortly on one of its kind takes its place. */
 void events_add(const char *pool, enum event_kind kind, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* One that another master has seen; whoever was before it and after it stays so. */
+void events_inherit(const struct events_entry *entry);
+
 /* The i-th, the newest first; NULL behind the last one. */
 const struct events_entry *events_get(size_t i);
 
-/* The word for a kind. */
+/* The word for a kind, and the kind of a word; -1: it is none. */
 const char *events_word(enum event_kind kind);
+int events_kind(const char *word);
 
 #endif

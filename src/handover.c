@@ -15,15 +15,16 @@
 #define VARIABLE        "PREFORKD_HANDOVER"
 #define DRAINED         "PREFORKD_DRAINED"
 #define FILE_OF_FIGURES "PREFORKD_FIGURES"
+#define FILE_OF_PAST    "PREFORKD_PAST"
 
 #define NUMBER_DIGITS 9 /* no number has more */
 
 static struct {
 	int fd; /* to the old master; -1: there is none */
-	int figures_fd;
+	int figures_fd, past_fd;
 	char kinds[HANDOVER_SOCKETS_MAX + 1];
 	char *drained; /* with colons between; or NULL */
-} self = { .fd = -1, .figures_fd = -1 };
+} self = { .fd = -1, .figures_fd = -1, .past_fd = -1 };
 
 /* Digits and a colon, which are taken off the text. */
 static int
@@ -56,23 +57,24 @@ handover_parse(const char *text, int *fd, char *kinds)
 }
 
 int
-handover_parse_figures(const char *text)
+handover_parse_file(const char *text, int64_t format)
 {
-	int64_t format, fd;
+	int64_t its_format, fd;
 
-	if (take_number(&text, &format) < 0 || take_number(&text, &fd) < 0 || *text != '\0' ||
-	    format != TOTALS_FORMAT || fd <= STDERR_FILENO)
+	if (take_number(&text, &its_format) < 0 || take_number(&text, &fd) < 0 || *text != '\0' ||
+	    its_format != format || fd <= STDERR_FILENO)
 		return -1;
 	return (int)fd;
 }
 
-static void
-take_figures(const char *text)
+/* The descriptor that the variable names, or -1. */
+static int
+take_file(const char *variable, int64_t format)
 {
-	int fd = text ? handover_parse_figures(text) : -1;
+	const char *text = getenv(variable);
+	int fd = text ? handover_parse_file(text, format) : -1;
 
-	if (fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
-		self.figures_fd = fd;
+	return fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? fd : -1;
 }
 
 void
@@ -85,11 +87,13 @@ handover_init(void)
 		self.fd = -1;
 	if (self.fd >= 0) {
 		self.drained = util_strdup(getenv(DRAINED));
-		take_figures(getenv(FILE_OF_FIGURES));
+		self.figures_fd = take_file(FILE_OF_FIGURES, TOTALS_FORMAT);
+		self.past_fd = take_file(FILE_OF_PAST, HANDOVER_PAST_FORMAT);
 	}
 	unsetenv(VARIABLE);
 	unsetenv(DRAINED);
 	unsetenv(FILE_OF_FIGURES);
+	unsetenv(FILE_OF_PAST);
 }
 
 int
@@ -102,6 +106,18 @@ int
 handover_figures_fd(void)
 {
 	return self.figures_fd;
+}
+
+int
+handover_past_fd(void)
+{
+	return self.past_fd;
+}
+
+int
+handover_last_fd(void)
+{
+	return (int)util_max(self.fd, util_max(self.figures_fd, self.past_fd));
 }
 
 enum handover_kind

@@ -19,7 +19,8 @@
  *	PREFORKD_FIGURES=1:FD:
  *
  * the format of the file with the figures of all pools, and its descriptor: see totals.h.
- * Who does not know them goes without.
+ * PREFORKD_PAST=1:FD: is the same for a file that the old one fills before it writes
+ * "yours": see master_past.c.  Who does not know them goes without.
  *
  * After "ready" the old one lets go of pid file and control socket, writes "yours", and
  * drains.  A version that knows more says more only if the number is a higher one.
@@ -34,6 +35,7 @@
 #define HANDOVER_FORMAT      1
 #define HANDOVER_SOCKETS_MAX 1024
 #define HANDOVER_LINE_BYTES  2048
+#define HANDOVER_PAST_FORMAT 1
 
 enum handover_kind {
 	HANDOVER_NONE = 0, /* not handed over by another master */
@@ -48,8 +50,8 @@ enum handover_kind {
  */
 int handover_parse(const char *text, int *fd, char *kinds);
 
-/* The same for the file of figures; -1: it is none, or of another format. */
-int handover_parse_figures(const char *text);
+/* The same for a file: its descriptor; -1: it is none, or of another format. */
+int handover_parse_file(const char *text, int64_t format);
 
 /*
  * The new one's side.  handover_init() takes the variables out of the environment; the
@@ -57,7 +59,9 @@ int handover_parse_figures(const char *text);
  */
 void handover_init(void);
 int handover_fd(void);
-int handover_figures_fd(void); /* whose file it is then, also after the end */
+int handover_figures_fd(void); /* whose files they are then, also after the end */
+int handover_past_fd(void);
+int handover_last_fd(void); /* the highest of all of them */
 enum handover_kind handover_kind(int fd);
 bool handover_is_drained(const char *pool);
 

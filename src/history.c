@@ -106,6 +106,58 @@ history_print(const struct history *h, int64_t now, FILE *out)
 	}
 }
 
+void
+history_write(const struct history *h, FILE *out)
+{
+	int64_t first = util_max(h->first, h->last - HISTORY_STEPS + 1);
+
+	if (h->last < first)
+		return;
+	fprintf(out, "%" PRId64, h->last);
+	for (int64_t i = first; i <= h->last; i++) {
+		const struct history_step *step = &h->steps[i % HISTORY_STEPS];
+
+		fprintf(out, ";%d,%d,%" PRIu64, step->busy, step->queue, step->requests);
+	}
+}
+
+/* Two masters may have seen something of the same step. */
+static void
+add(struct history *h, int64_t i, const struct history_step *step)
+{
+	if (i <= h->last - HISTORY_STEPS)
+		return;
+	skip_to(h, i + 1);
+	at(h, i)->busy += step->busy;
+	at(h, i)->queue = util_max(at(h, i)->queue, step->queue);
+	at(h, i)->requests += step->requests;
+	h->first = util_min(h->first, i);
+}
+
+int
+history_read(struct history *h, int64_t now, const char *text)
+{
+	struct history_step steps[HISTORY_STEPS];
+	int64_t last;
+	int used = 0, n = 0;
+
+	if (*text == '\0')
+		return 0;
+	if (sscanf(text, "%" SCNd64 "%n", &last, &used) != 1 || last < 0 || last > step_of(now))
+		return -1;
+	for (text += used; *text; text += used) {
+		if (n == HISTORY_STEPS || sscanf(text, ";%d,%d,%" SCNu64 "%n", &steps[n].busy,
+						 &steps[n].queue, &steps[n].requests, &used) != 3)
+			return -1;
+		n++;
+	}
+	if (last < n - 1)
+		return -1;
+	for (int i = 0; i < n; i++)
+		add(h, last - n + 1 + i, &steps[i]);
+	return 0;
+}
+
 /* The newest snapshot that is old enough, or else the oldest; NULL: there is none. */
 static const struct history_snapshot *
 base_of(const struct history *h, int64_t now)

@@ -51,6 +51,18 @@ bool history_sample(struct history *h, int64_t now, const struct history_step *s
 /* "AGE_S;busy,queue,requests;...", the oldest first, of whole steps; or nothing. */
 void history_print(const struct history *h, int64_t now, FILE *out);
 
+/*
+ * The same with the number of the newest step in place of its age, for another master on
+ * this machine: by the same clock.
+ */
+void history_write(const struct history *h, FILE *out);
+
+/*
+ * What another one has written is added to what is known.  -1, and nothing is changed: it
+ * is nothing of that kind, or of the future.
+ */
+int history_read(struct history *h, int64_t now, const char *text);
+
 /* Of all durations those of about the last ten minutes. */
 void history_recent(const struct history *h, int64_t now, const uint64_t *durations,
 		    uint64_t *recent);

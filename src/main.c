@@ -169,7 +169,7 @@ clean_inheritance(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		dup2(fd, STDIN_FILENO);
-	fd = (int)util_max(notify_last_fd(), util_max(handover_fd(), handover_figures_fd()));
+	fd = (int)util_max(notify_last_fd(), handover_last_fd());
 	util_close_from(fd + 1);
 	umask(022);
 }

@@ -60,6 +60,8 @@ on_handed_over(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	event_free(*event);
+	if (handover_past_fd() >= 0)
+		master_past_read(handover_past_fd());
 	own_sockets();
 	if (master.pid_file && (master.pid_fd = pidfile_lock(master.pid_file, &err)) < 0) {
 		log_error("%s", err);

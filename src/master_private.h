@@ -92,6 +92,10 @@ void master_upgrade_cancel(const char *why);
 struct listener *master_handover_control(const struct address *address, char **err);
 void master_handover_ready(void); /* calls master_serve() when the old one has let go */
 
+/* master_past.c: what the status knows of the past, for the next one; the fd is taken. */
+void master_past_write(int fd);
+void master_past_read(int fd);
+
 /* master_door.c: a socket on which clients come; each is on_client()'s then. */
 struct master_door {
 	void (*on_client)(int fd, const struct ucred *peer);

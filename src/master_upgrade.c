@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -25,8 +26,8 @@
 #define PID_BYTES       12
 
 static struct {
-	pid_t pid; /* of the new master; 0: no upgrade is under way */
-	int fd;
+	pid_t pid;       /* of the new master; 0: no upgrade is under way */
+	int fd, past_fd; /* past_fd: see master_past.c */
 	struct event *event, *timer;
 	bool leaving; /* it serves, and we let go */
 	char line[HANDOVER_LINE_BYTES];
@@ -34,7 +35,7 @@ static struct {
 	/* What was handed over, in this order; NULL: the control socket. */
 	struct listener *sockets[HANDOVER_SOCKETS_MAX];
 	size_t n;
-} self = { .fd = -1 };
+} self = { .fd = -1, .past_fd = -1 };
 
 bool
 master_upgrade_is_under_way(void)
@@ -52,7 +53,9 @@ let_go(void)
 	self.event = self.timer = NULL;
 	if (self.fd >= 0)
 		close(self.fd);
-	self.fd = -1;
+	if (self.past_fd >= 0)
+		close(self.past_fd);
+	self.fd = self.past_fd = -1;
 	self.pid = 0;
 	self.len = 0;
 	self.leaving = false;
@@ -120,6 +123,9 @@ take_leave(const char *taken)
 	master.pid_fd = -1;
 	notify_send("MAINPID=%d", (int)pid);
 	notify_close();
+	if (self.past_fd >= 0)
+		master_past_write(self.past_fd);
+	self.past_fd = -1;
 	if (send(self.fd, "yours\n", 6, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		log_warn("upgrade: pid %d: %s", (int)pid, strerror(errno));
 	if (master.reload_again)
@@ -324,7 +330,7 @@ pass_on_drained(char ***environment)
 static pid_t
 start_program(int channel)
 {
-	static int fds[HANDOVER_SOCKETS_MAX + 2];
+	static int fds[HANDOVER_SOCKETS_MAX + 3];
 	char kinds[HANDOVER_SOCKETS_MAX + 1], *names = collect_sockets(fds, kinds);
 	char **environment = util_list_copy(environ), *pid_text;
 	size_t n = self.n, at;
@@ -340,6 +346,12 @@ start_program(int channel)
 		add_variable(&environment, util_format("PREFORKD_FIGURES=%d:%d:", TOTALS_FORMAT,
 						       NOTIFY_SOCKETS_START + (int)n));
 		fds[n++] = totals_fd();
+	}
+	self.past_fd = memfd_create("past", MFD_CLOEXEC);
+	if (self.past_fd >= 0) {
+		add_variable(&environment, util_format("PREFORKD_PAST=%d:%d:", HANDOVER_PAST_FORMAT,
+						       NOTIFY_SOCKETS_START + (int)n));
+		fds[n++] = self.past_fd;
 	}
 	add_variable(&environment, util_format("LISTEN_FDNAMES=%s", names));
 	at = util_list_len(environment);

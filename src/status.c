@@ -161,7 +161,7 @@ write_durations(FILE *out, const uint64_t *durations)
 	fprintf(out, "inf:%" PRIu64, all);
 }
 
-/* Of the last ten minutes, those of this master. */
+/* Of the last ten minutes; how long requests took only since this master began. */
 static void
 write_recent(FILE *out, const struct pool *pool, const struct figures *own, int64_t now)
 {

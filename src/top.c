@@ -203,6 +203,8 @@ run_screen(void)
 		}
 		draw();
 		key = top_screen_key(self.view.paused ? DELAY_MAX_MS : next - util_now_ms());
+		if (key == TOP_KEY_HANGUP)
+			return;
 		if (key == TOP_KEY_NONE)
 			continue;
 		if (self.typing)

@@ -7,9 +7,12 @@
 #include <limits.h>
 #include <locale.h>
 #include <ncurses.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <wchar.h>
 
 enum { PAIR_WORK = 1, PAIR_WAIT, PAIR_TROUBLE };
 
@@ -50,18 +53,32 @@ top_screen_close(void)
 
 /* ---- text ---- */
 
+/* Columns of the character of n bytes that the text begins with. */
+static int
+columns_of(const char *text, size_t n)
+{
+	wchar_t c;
+	int columns = mbtowc(&c, text, n) > 0 ? wcwidth(c) : 1;
+
+	return columns >= 0 ? columns : 1;
+}
+
 /* The width of a line, and never more; what others have written is made harmless before. */
 static void
 put(int y, int x, attr_t attributes, const char *text)
 {
 	char *clean = utf8_printable(text);
 	int room = COLS - x;
-	size_t at = 0;
+	size_t at = 0, n;
 
 	attrset(attributes);
-	for (int column = 0; clean[at] && column < room; column++)
-		at += utf8_char(clean + at);
-	if (y < LINES && room > 0)
+	for (; clean[at]; at += n) {
+		n = utf8_char(clean + at);
+		room -= columns_of(clean + at, n);
+		if (room < 0)
+			break;
+	}
+	if (y < LINES && at > 0)
 		mvaddnstr(y, x, clean, (int)at);
 	attrset(A_NORMAL);
 	free(clean);
@@ -270,6 +287,15 @@ top_screen_draw(struct top_view *v)
 	refresh();
 }
 
+/* Reading from it fails at once then, not when time is up. */
+static bool
+terminal_is_gone(void)
+{
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	return poll(&in, 1, 0) > 0 && (in.revents & (POLLHUP | POLLERR | POLLNVAL));
+}
+
 int
 top_screen_key(int64_t timeout_ms)
 {
@@ -292,6 +318,8 @@ top_screen_key(int64_t timeout_ms)
 
 	timeout((int)util_min(util_max(timeout_ms, 0), INT_MAX));
 	c = getch();
+	if (c == ERR && terminal_is_gone())
+		return TOP_KEY_HANGUP;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (c == keys[i].curses)
 			return keys[i].key;

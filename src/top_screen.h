@@ -23,7 +23,8 @@ void top_screen_close(void);
 void top_screen_draw(struct top_view *view);
 
 enum {
-	TOP_KEY_NONE = -1, /* time is up, or a signal */
+	TOP_KEY_NONE = -1,   /* time is up, or a signal */
+	TOP_KEY_HANGUP = -2, /* there is no terminal any more */
 	TOP_KEY_RESIZE = 0x100000,
 	TOP_KEY_UP,
 	TOP_KEY_DOWN,

@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 
-from harness import Daemon, eventually
+from harness import PATIENCE, Daemon, eventually
 from load import Load, Sampler, held, open_client, pool, read_answer, script
 from test_control import CANNOT_START, wait_pool
 from test_processes import is_sampled
@@ -307,6 +307,32 @@ def test_the_last_events_are_told_with_their_reasons():
         assert all(0 <= event['ago_s'] < 60 for event in events)
         # Of one pool: its own, and those of the whole daemon.
         assert [event['kind'] for event in daemon.status('sick')['events']] == ['reload']
+
+
+def test_the_past_is_handed_over_to_a_new_program():
+    conf = pool('echo', 'workers = 2') + pool('other', 'workers = 1')
+    with Upgraded(conf) as daemon:
+        assert [read_answer(open_client(daemon.address('echo'), b'x')) for _ in range(7)] == [b'x'] * 7
+        os.kill(daemon.workers('echo')[0], signal.SIGKILL)
+        wait_pool(daemon, 'echo', crashes=1, idle=2)
+        daemon.reload(conf + 'nonsense = 1', expect='refused')
+        daemon.reload(conf)
+        status = eventually(lambda: is_sampled(wait_pool(daemon, 'echo', requests=7))
+                            and daemon.pool_status('echo'), 'a sample')
+        events = [(event['pool'], event['kind'], event['text']) for event in daemon.status()['events']]
+        assert [kind for _, kind, _ in events] == ['reload', 'death']
+        _, steps = history(status)
+        assert sum(requests for _, _, requests in steps) == 7
+        for _ in range(2):  # also what was handed over is
+            daemon.upgraded().wait()
+            now = daemon.status()
+            assert [(event['pool'], event['kind'], event['text']) for event in now['events']] == events
+            assert all(0 <= event['ago_s'] < 2 * PATIENCE for event in now['events'])
+            age, later = history(daemon.pool_status('echo'))
+            assert age < 10 and later[:len(steps)] == steps
+        assert read_answer(open_client(daemon.address('echo'), b'x')) == b'x'
+        eventually(lambda: sum(requests for *_, requests in history(daemon.pool_status('echo'))[1]) == 8,
+                   'a sample of the new one')
 
 
 def test_workers_that_die_by_the_dozen_push_nothing_else_out():

@@ -2,14 +2,18 @@
 import itertools
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
+import termios
 import time
 
 import pytest
 
-from harness import PATIENCE, PREFORKCTL, Daemon, children, eventually
+from fake import DAEMON, Fake, worker
+from fake import pool as told
+from harness import PATIENCE, PREFORKCTL, Daemon, alive, children, eventually
 from load import pool, script
 
 TMUX = shutil.which('tmux')
@@ -22,11 +26,12 @@ class Terminal:
     """A shell in a terminal of its own, with top as the command that it runs."""
     numbers = itertools.count()
 
-    def __init__(self, daemon, term=None, size=(80, 24)):
+    def __init__(self, daemon, term=None, size=(80, 24), before=''):
         self.socket = f'{daemon.dir}/tmux-{next(self.numbers)}'  # the one before may still be ending
         command = f"{PREFORKCTL} -s '{daemon.control_path}' top; echo status $?; exec cat"
         if term:
             command = f'TERM={term} {command}'
+        command = 'trap : INT QUIT; ' + before + command  # it gets them with top
         columns, lines = map(str, size)
         self.run('-f', '/dev/null', 'new-session', '-d', '-x', columns, '-y', lines, '/bin/sh', '-c', command)
 
@@ -55,6 +60,28 @@ class Terminal:
             return (match, text) if match else None
         return eventually(shown, f'{pattern!r} on the screen', seconds)
 
+    def size(self):
+        """As top has drawn it: its last line is the last of the screen."""
+        lines = self.screen().rstrip('\n').split('\n')
+        assert 'q quit' in lines[-1]
+        return int(self.run('display-message', '-p', '#{pane_width}')), len(lines)
+
+    def resize(self, columns, lines):
+        self.run('resize-window', '-x', str(columns), '-y', str(lines))
+        eventually(lambda: len(self.screen().split('\n')) == lines + 1 and
+                   'q quit' in self.screen().rstrip('\n').split('\n')[-1], 'the new size')
+
+    def modes(self):
+        """Of the terminal: what full-screen programs change."""
+        return self.run('display-message', '-p', '#{alternate_on} #{cursor_flag} #{keypad_cursor_flag} '
+                        '#{keypad_flag} #{mouse_any_flag}').split()
+
+    def settings(self):
+        """Of the line discipline."""
+        tty = self.run('display-message', '-p', '#{pane_tty}').strip()
+        with open(tty, 'rb') as file:
+            return termios.tcgetattr(file)
+
     def top(self):
         """The process id of top."""
         shell = int(self.run('list-panes', '-F', '#{pane_pid}'))
@@ -73,9 +100,13 @@ def test_it_shows_pools_and_who_is_busy():
         terminal.wait('no worker is busy')
 
 
-def test_its_keys():
-    with Daemon(CONF) as daemon, Terminal(daemon) as terminal:
+@pytest.mark.parametrize('size, resized', [((80, 24), None), ((200, 60), None), ((200, 60), (80, 24)),
+                                           ((80, 24), (132, 43))], ids=str)
+def test_its_keys(size, resized):
+    with Daemon(CONF) as daemon, Terminal(daemon, size=size) as terminal:
         terminal.wait('by time in its state, without idle ones')
+        if resized:
+            terminal.resize(*resized)
         for order in 'requests', 'age', 'pid', 'pool', 'time in its state':
             terminal.press('s')
             terminal.wait(f'^by {order}')
@@ -89,16 +120,25 @@ def test_its_keys():
         terminal.press('h', 'o', 'Enter')
         _, text = terminal.wait('filter: echo +q quit')
         assert len(re.findall(r'^ *\d+ \w+ +idle', text, re.M)) == 2
-        terminal.press('?')
-        terminal.wait('pause and go on')
-        terminal.press('x')
+        terminal.press('/', 'x', 'Escape')  # drops what was typed
         terminal.wait('filter: echo +q quit')
-        for key in 'Up', 'Down', 'PPage', 'NPage', 'Home', 'End', '+', '-':
+        for key in '?', 'h':
+            terminal.press(key)
+            terminal.wait('pause and go on')
+            terminal.wait(r'It looks every 1\.0 s')
+            terminal.press('q')  # any key ends it, and does nothing else
+            terminal.wait('filter: echo +q quit')
+        for keys, seconds in (('+', '0.5'), ('--', '2.0'), ('+', '1.0')):
+            terminal.press(*keys, 'h')
+            terminal.wait(f'It looks every {seconds} s')
+            terminal.press('Enter')
+        for key in 'Up', 'Down', 'PPage', 'NPage', 'Home', 'End', 'F1', 'x':
             terminal.press(key)
         terminal.press('p')
         terminal.wait('^PAUSED')
         terminal.press('Space')
         eventually(lambda: 'PAUSED' not in terminal.screen(), 'going on')
+        assert terminal.size() == (resized or size)
         terminal.press('q')
         terminal.wait('^status 0$')
 
@@ -129,15 +169,54 @@ def test_more_workers_than_lines_are_scrolled():
         eventually(lambda: not re.search(f'^ *{pids[0]} many', terminal.screen(), re.M), 'the first one gone')
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_leaves_the_terminal_in_order(number):
-    with Daemon(CONF) as daemon, Terminal(daemon) as terminal:
+def end(how):
+    """By a key, or by a signal."""
+    if isinstance(how, signal.Signals):
+        return lambda terminal: os.kill(terminal.top(), how)
+    return lambda terminal: terminal.press(*how)
+
+
+@pytest.mark.parametrize('how', ['q', ['C-c'], ['C-\\'], ['/', 'x', 'C-c'], ['h', 'C-c'], ['p', 'C-c'],
+                                 signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT], ids=str)
+def test_it_leaves_the_terminal_as_it_was(how):
+    with Daemon(CONF) as daemon, Terminal(daemon, before='echo before; read go; ') as terminal:
+        terminal.wait('^before$')
+        settings, modes = terminal.settings(), terminal.modes()
+        terminal.press('Enter')
         terminal.wait('^preforkd')
-        os.kill(terminal.top(), number)
+        assert terminal.settings() != settings and terminal.modes() != modes
+        end(how)(terminal)
         terminal.wait('^status 0$')
         assert 'POOL' not in terminal.screen()      # the other screen was given back
+        assert (terminal.settings(), terminal.modes()) == (settings, modes)
         terminal.press('l', 'e', 'g', 'i', 'b', 'l', 'e', 'Enter')
         terminal.wait('^legible')
+
+
+def test_it_ends_with_its_terminal():
+    with Daemon(CONF) as daemon, Terminal(daemon) as terminal:
+        terminal.wait('^preforkd')
+        pid = terminal.top()
+        terminal.run('kill-session')
+        eventually(lambda: not alive(pid), 'the end of top')
+        terminal.run('-f', '/dev/null', 'new-session', '-d', 'exec cat')  # for the end of the block
+
+
+@pytest.mark.parametrize('key', [b'', b'p'], ids=['running', 'paused'])
+def test_it_ends_with_a_terminal_that_is_not_its_own(key):
+    """Nobody sends HUP to it then, and each look for a key returns at once."""
+    with Daemon(CONF) as daemon:
+        ours, its = os.openpty()
+        with subprocess.Popen(daemon.ctl_command('top'), stdin=its, stdout=its, stderr=its,
+                              env={**os.environ, 'TERM': 'xterm'}, start_new_session=True) as process:
+            os.close(its)
+            os.write(ours, key)
+            shown = b''
+            while (b'PAUSED' if key else b'POOL') not in shown:
+                assert select.select([ours], [], [], PATIENCE)[0]
+                shown += os.read(ours, 65536)
+            os.close(ours)
+            assert process.wait(PATIENCE) == 0
 
 
 def test_a_daemon_that_ends_is_said_to_be_gone():
@@ -153,6 +232,19 @@ def test_names_with_escapes_are_harmless():
     conf = pool('a\\\\x1b[31mred', 'workers = 1')
     with Daemon(conf) as daemon, Terminal(daemon) as terminal:
         terminal.wait(r'^a\\x1b')
+
+
+def test_wide_characters_stay_in_their_line():
+    wide = '\u65e5' * 100
+    said = DAEMON + told('a', last_failure=wide) + worker('a', 17, state='busy', request=wide) + b'ok\n'
+    with Fake(said) as fake:
+        fake.control_path = fake.path
+        with Terminal(fake) as terminal:
+            _, text = terminal.wait('^ *17 a .*\u65e5')
+            assert [line for line in text.split('\n') if '\u65e5' in line and ' 17 a' not in line] == []
+            terminal.resize(132, 43)
+            _, text = terminal.wait('^a .*\u65e5')
+            assert text.count('\n') == 43 and len(re.findall('\u65e5', text)) < 132
 
 
 def test_a_dumb_terminal_gets_plain_tables():

@@ -39,7 +39,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		free(again);
 	}
-	fd = handover_parse_figures(text);
+	fd = handover_parse_file(text, HANDOVER_FORMAT);
 	if (fd != -1 && fd <= 2)
 		abort();
 	free(text);

@@ -6,6 +6,7 @@
 #include "events.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 static void
 assert_event(size_t i, const char *pool, enum event_kind kind, const char *text)
@@ -82,6 +83,37 @@ only_the_last_ones_are_kept(void **state)
 	assert_null(events_get(EVENTS));
 }
 
+static void
+inherit(int64_t at, const char *text)
+{
+	char pool[] = "old", copy[16];
+	struct events_entry entry = { .at = at, .pool = pool, .kind = EVENT_DEATH, .text = copy };
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	events_inherit(&entry);
+}
+
+static void
+those_of_the_master_before_are_in_their_place(void **state)
+{
+	int64_t oldest = events_get(EVENTS - 1)->at;
+
+	(void)state;
+	inherit(oldest - 1, "too old"); /* of twenty that are there */
+	assert_event(EVENTS - 1, "a", EVENT_TIMEOUT, "request 40");
+	inherit(INT64_MAX - 2, "first");
+	inherit(INT64_MAX, "third");
+	inherit(INT64_MAX - 1, "second");
+	assert_event(0, "old", EVENT_DEATH, "third");
+	assert_event(1, "old", EVENT_DEATH, "second");
+	assert_event(2, "old", EVENT_DEATH, "first");
+	assert_event(3, "b", EVENT_TIMEOUT, "request 59");
+	assert_event(EVENTS - 1, "b", EVENT_TIMEOUT, "request 43");
+	assert_null(events_get(EVENTS));
+	assert_int_equal(events_kind("backoff"), EVENT_BACKOFF);
+	assert_int_equal(events_kind("nonsense"), -1);
+}
+
 int
 main(void)
 {
@@ -91,6 +123,7 @@ main(void)
 		cmocka_unit_test(many_of_one_kind_at_once_are_one),
 		cmocka_unit_test(one_that_comes_later_is_one_of_its_own),
 		cmocka_unit_test(only_the_last_ones_are_kept),
+		cmocka_unit_test(those_of_the_master_before_are_in_their_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,9 +100,9 @@ the_file_of_figures_has_a_format(void **state)
 	};
 
 	(void)state;
-	assert_int_equal(handover_parse_figures("1:7:"), 7);
+	assert_int_equal(handover_parse_file("1:7:", 1), 7);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (handover_parse_figures(rows[i]) != -1)
+		if (handover_parse_file(rows[i], 1) != -1)
 			fail_msg("\"%s\" was accepted", rows[i]);
 }
 
@@ -140,8 +140,11 @@ each_socket_has_its_kind_and_each_word_is_a_line(void **state)
 	setenv("PREFORKD_DRAINED", "a:web:mail", 1);
 	snprintf(text, sizeof(text), "1:%d:", pair[0]);
 	setenv("PREFORKD_FIGURES", text, 1);
+	setenv("PREFORKD_PAST", text, 1);
 	handover_init();
 	assert_null(getenv("PREFORKD_FIGURES"));
+	assert_null(getenv("PREFORKD_PAST"));
+	assert_int_equal(handover_past_fd(), pair[0]);
 	assert_int_equal(handover_figures_fd(), pair[0]);
 	assert_int_equal(fcntl(pair[0], F_GETFD), FD_CLOEXEC);
 	assert_null(getenv("PREFORKD_HANDOVER"));

@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include "history.h"
+#include "util.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -201,6 +202,102 @@ under_steady_load_the_window_moves(void **state)
 	free(h);
 }
 
+/* As it goes from one master to the next one. */
+static int
+hand_over(const struct history *from, struct history *to, int64_t now)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	int result;
+
+	history_write(from, out);
+	fclose(out);
+	result = history_read(to, now, text);
+	free(text);
+	return result;
+}
+
+static void
+the_next_master_knows_what_the_one_before_has_seen(void **state)
+{
+	uint64_t durations[FIGURES_BUCKETS] = { 0 };
+	struct history *before = new_history(1000 * S), *h = new_history(1045 * S);
+
+	(void)state;
+	assert_int_equal(hand_over(before, h, 1045 * S), 0);
+	assert_prints(h, 1045 * S, "");
+	one_step(before, 1001 * S, 7, durations);
+	one_step(before, 1021 * S, 9, durations);
+	assert_int_equal(hand_over(before, h, 1045 * S), 0);
+	assert_prints(h, 1045 * S, "5;1,2,7;0,0,0;1,2,9;0,0,0");
+	one_step(h, 1046 * S, 3, durations);
+	assert_prints(h, 1052 * S, "2;1,2,7;0,0,0;1,2,9;0,0,0;1,2,3");
+	free(before);
+	free(h);
+}
+
+static void
+what_two_masters_have_seen_of_one_step_is_added(void **state)
+{
+	uint64_t durations[FIGURES_BUCKETS] = { 0 };
+	struct history *before = new_history(1000 * S), *h = new_history(1005 * S);
+
+	(void)state;
+	one_step(before, 1001 * S, 7, durations);
+	one_step(before, 1011 * S, 9, durations);
+	one_step(h, 1006 * S, 100, durations);
+	assert_int_equal(hand_over(before, h, 1031 * S), 0);
+	assert_prints(h, 1031 * S, "1;2,2,107;1,2,9;0,0,0");
+	free(before);
+	free(h);
+}
+
+static void
+ten_minutes_are_handed_over_and_no_more(void **state)
+{
+	uint64_t durations[FIGURES_BUCKETS] = { 0 };
+	struct history *before = new_history(0), *h = new_history(700 * S);
+	char text[4096];
+	FILE *out;
+
+	(void)state;
+	for (int i = 0; i < 70; i++)
+		one_step(before, i * 10 * S, (uint64_t)i, durations);
+	one_step(h, 700 * S, 70, durations);
+	assert_int_equal(hand_over(before, h, 711 * S), 0);
+	out = fmemopen(text, sizeof(text), "w");
+	fputs("1", out);
+	for (int i = 11; i <= 70; i++)
+		fprintf(out, ";1,2,%d", i);
+	fclose(out);
+	assert_prints(h, 711 * S, text);
+	free(before);
+	free(h);
+}
+
+static void
+what_is_no_history_changes_nothing(void **state)
+{
+	static const char *const rows[] = { "x",         "-1;1,2,3",   "101;1,2,3",
+					    "100;",      "100;1,2",    "100;1,2,3;",
+					    "100;1,2,x", "100;1,2,3x", "0;1,2,3;1,2,3" };
+	struct history *h = new_history(1005 * S);
+	char text[2000] = "100";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (history_read(h, 1005 * S, rows[i]) != -1)
+			fail_msg("\"%s\" was taken", rows[i]);
+	for (int i = 0; i <= HISTORY_STEPS; i++)
+		strcat(text, ";1,2,3");
+	assert_int_equal(history_read(h, 1005 * S, text), -1);
+	assert_prints(h, 1005 * S, "");
+	assert_int_equal(history_read(h, 1005 * S, "99;1,2,3"), 0);
+	assert_prints(h, 1005 * S, "5;1,2,3");
+	free(h);
+}
+
 int
 main(void)
 {
@@ -211,6 +308,10 @@ main(void)
 		cmocka_unit_test(a_sample_that_comes_late_belongs_to_the_step_before),
 		cmocka_unit_test(durations_are_recent_for_ten_minutes),
 		cmocka_unit_test(under_steady_load_the_window_moves),
+		cmocka_unit_test(the_next_master_knows_what_the_one_before_has_seen),
+		cmocka_unit_test(what_two_masters_have_seen_of_one_step_is_added),
+		cmocka_unit_test(ten_minutes_are_handed_over_and_no_more),
+		cmocka_unit_test(what_is_no_history_changes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
