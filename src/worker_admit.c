@@ -88,19 +88,6 @@ take_header(const struct worker *worker, struct conn *conn, void (*ring)(bool))
 	return true;
 }
 
-static uint64_t
-source_of(const struct conn *conn)
-{
-	struct ucred user;
-	socklen_t len = sizeof(user);
-
-	if (conn->peer->sa_family != AF_UNIX)
-		return source_of_address(conn->peer);
-	if (getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &user, &len) < 0)
-		user.uid = (uid_t)-1;
-	return source_of_user(user.uid);
-}
-
 /* ---- is it let in? ---- */
 
 static bool
@@ -212,7 +199,7 @@ admit(const struct worker *worker, struct conn *conn, void (*ring)(bool))
 	if (conf->proxy_protocol != CONF_PROXY_OFF && !take_header(worker, conn, ring))
 		return false;
 	if (conf->max_connections_per_source > 0 || conf->rate_limit_per_source > 0)
-		source = source_of(conn);
+		source = source_of(conn->peer, conn->fd);
 	if (!may_come_in(worker, conn, source))
 		return false;
 	wait_for_turn(worker, conn, source, ring);
