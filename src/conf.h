@@ -203,7 +203,7 @@ struct conf_pool {
 	char **allow, **deny, **access_times;
 	int64_t max_load, max_connections_per_source;
 	int64_t rate_limit, rate_burst, rate_limit_per_source, rate_burst_per_source;
-	char *banner, *deny_message;
+	char *banner, *banner_file, *deny_message;
 	int64_t proxy_protocol;
 	char **proxy_from;
 

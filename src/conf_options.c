@@ -107,6 +107,7 @@ static const struct conf_option pool_options[] = {
 	{ "rate_burst_per_source", CONF_COUNT, CONF_GENERATION, POOL(rate_burst_per_source), 1,
 	  MAX_RATE, NULL, "1" },
 	{ "banner", CONF_STRING, CONF_GENERATION, POOL(banner), NOTHING, NULL },
+	{ "banner_file", CONF_PATH, CONF_GENERATION, POOL(banner_file), NOTHING, NULL },
 	{ "deny_message", CONF_STRING, CONF_GENERATION, POOL(deny_message), NOTHING, NULL },
 	{ "proxy_protocol", CONF_CHOICE, CONF_GENERATION, POOL(proxy_protocol), 0, 0,
 	  proxy_choices, "off" },

@@ -122,6 +122,7 @@ struct scoreboard {
 	/* Connections that wait while nobody is idle: so many kept ones must end. */
 	_Atomic uint32_t crowded;
 	_Atomic uint64_t refused[REFUSALS], delayed; /* connections, ever */
+	_Atomic uint32_t banner_lost;                /* the log says so until it is back */
 	/* Kinds of lines that all workers of the pool together write at most so often. */
 	struct log_limit start_limit, accept_limit, lost_limit, program_limit, delay_limit;
 	struct log_limit lookup_limit;

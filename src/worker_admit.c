@@ -1,5 +1,6 @@
 #include "worker_admit.h"
 
+#include "banner.h"
 #include "proxy_read.h"
 #include "worker_check.h"
 
@@ -188,6 +189,31 @@ wait_for_turn(const struct worker *worker, const struct conn *conn, uint64_t sou
 		atomic_fetch_add(&sb->delayed, 1);
 }
 
+/* ---- the banner ---- */
+
+static void
+greet(const struct conn *conn, const char *text, size_t len)
+{
+	send(conn->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void
+greet_from_file(const struct worker *worker, const struct conn *conn)
+{
+	const char *path = worker->gen->conf->banner_file;
+	_Atomic uint32_t *lost = &worker->scoreboard->banner_lost;
+	static char text[BANNER_BYTES];
+	ssize_t n = banner_read(path, text);
+
+	if (n > 0)
+		greet(conn, text, (size_t)n);
+	if (n < 0 && atomic_exchange(lost, 1) == 0)
+		log_warn("pool %s: banner_file: %s: %s; until it is back there is none",
+			 worker->pool, path, strerror(errno));
+	if (n >= 0 && atomic_load(lost) != 0)
+		atomic_store(lost, 0);
+}
+
 /* ---- all of it ---- */
 
 static bool
@@ -204,7 +230,9 @@ admit(const struct worker *worker, struct conn *conn, void (*ring)(bool))
 		return false;
 	wait_for_turn(worker, conn, source, ring);
 	if (conf->banner)
-		send(conn->fd, conf->banner, strlen(conf->banner), MSG_DONTWAIT | MSG_NOSIGNAL);
+		greet(conn, conf->banner, strlen(conf->banner));
+	if (conf->banner_file)
+		greet_from_file(worker, conn);
 	return true;
 }
 
