@@ -8,7 +8,7 @@ is_asked_for(const struct conf_pool *conf)
 {
 	return conf->allow || conf->deny || conf->access_times || conf->max_load > 0 ||
 	       conf->max_connections_per_source > 0 || conf->rate_limit > 0 ||
-	       conf->rate_limit_per_source > 0 || conf->banner ||
+	       conf->rate_limit_per_source > 0 || conf->banner || conf->banner_file ||
 	       conf->proxy_protocol != CONF_PROXY_OFF;
 }
 

@@ -148,8 +148,12 @@ struct conf_block {
 
 enum conf_output { CONF_OUTPUT_LOG, CONF_OUTPUT_NULL, CONF_OUTPUT_CONNECTION };
 
+enum conf_lookup { CONF_LOOKUP_OFF, CONF_LOOKUP_ON, CONF_LOOKUP_DOUBLE };
+
 struct conf_service_exec {
 	char **command;
+	int64_t hostname_lookup; /* enum conf_lookup */
+	int64_t hostname_timeout;
 	int64_t errors; /* enum conf_output */
 	int64_t max_time, idle_timeout;
 	int64_t stop_signal; /* see conf_signal() */
@@ -199,7 +203,7 @@ struct conf_pool {
 	char **allow, **deny, **access_times;
 	int64_t max_load, max_connections_per_source;
 	int64_t rate_limit, rate_burst, rate_limit_per_source, rate_burst_per_source;
-	char *banner, *deny_message;
+	char *banner, *banner_file, *deny_message;
 	int64_t proxy_protocol;
 	char **proxy_from;
 

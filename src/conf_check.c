@@ -164,6 +164,12 @@ check_access(struct conf_pool *pool, char **err)
 	if (is_http && pool->banner)
 		return fail_option(err, pool, "banner",
 				   "banner is not for HTTP: its clients speak first");
+	if (is_http && pool->banner_file)
+		return fail_option(err, pool, "banner_file",
+				   "banner_file is not for HTTP: its clients speak first");
+	if (pool->banner && pool->banner_file)
+		return fail_option(err, pool, "banner_file",
+				   "banner_file contradicts banner: keep one of the two");
 	if (is_http && pool->deny_message)
 		return fail_option(err, pool, "deny_message",
 				   "deny_message is not for HTTP: it answers 403, "

@@ -79,6 +79,7 @@ check_admission(const struct conf_pool *pool, char **err)
 		{ "rate_limit", pool->rate_limit > 0 },
 		{ "rate_limit_per_source", pool->rate_limit_per_source > 0 },
 		{ "banner", pool->banner },
+		{ "banner_file", pool->banner_file },
 		{ "deny_message", pool->deny_message },
 		{ "proxy_protocol", pool->proxy_protocol != CONF_PROXY_OFF },
 	};

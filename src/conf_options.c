@@ -24,6 +24,7 @@ static const char *const socket_fd_choices[] = { "0", "3", NULL };
 static const char *const signal_choices[] = { "TERM", "INT",  "QUIT",  "HUP",
 					      "USR1", "USR2", "WINCH", NULL };
 static const char *const output_choices[] = { "log", "null", NULL };
+static const char *const lookup_choices[] = { "off", "on", "double", NULL };
 static const char *const errors_choices[] = { "log", "null", "connection", NULL };
 
 /* One option an entry, readable as a table. */
@@ -106,6 +107,7 @@ static const struct conf_option pool_options[] = {
 	{ "rate_burst_per_source", CONF_COUNT, CONF_GENERATION, POOL(rate_burst_per_source), 1,
 	  MAX_RATE, NULL, "1" },
 	{ "banner", CONF_STRING, CONF_GENERATION, POOL(banner), NOTHING, NULL },
+	{ "banner_file", CONF_PATH, CONF_GENERATION, POOL(banner_file), NOTHING, NULL },
 	{ "deny_message", CONF_STRING, CONF_GENERATION, POOL(deny_message), NOTHING, NULL },
 	{ "proxy_protocol", CONF_CHOICE, CONF_GENERATION, POOL(proxy_protocol), 0, 0,
 	  proxy_choices, "off" },
@@ -129,6 +131,10 @@ static const struct conf_option pool_options[] = {
 static const struct conf_option exec_options[] = {
 	{ "command", CONF_LIST, CONF_GENERATION, POOL(exec.command), NOTHING, NULL },
 	{ "stderr", CONF_CHOICE, CONF_GENERATION, POOL(exec.errors), 0, 0, errors_choices, "log" },
+	{ "hostname_lookup", CONF_CHOICE, CONF_GENERATION, POOL(exec.hostname_lookup), 0, 0,
+	  lookup_choices, "off" },
+	{ "hostname_timeout", CONF_TIME, CONF_GENERATION, POOL(exec.hostname_timeout), 1, 60000,
+	  NULL, "5s" },
 	{ "max_time", CONF_TIME, CONF_GENERATION, POOL(exec.max_time), 0, WEEK, NULL, "0s" },
 	{ "idle_timeout", CONF_TIME, CONF_GENERATION, POOL(exec.idle_timeout), 0, WEEK, NULL,
 	  "0s" },

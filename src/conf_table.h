@@ -34,7 +34,7 @@ conf_list_at(const void *base, const struct conf_option *option)
 /* conf_check_http.c: defaults of the http section, and what must hold in it. */
 int conf_check_http(struct conf_pool *pool, char **err);
 
-/* conf_check_exec.c: what its options need of the rest of the pool. */
+/* conf_check_exec.c: what its options cannot do on a Unix socket. */
 int conf_check_exec(const struct conf_pool *pool, char **err);
 
 /* conf_check_program.c: what a pool can have whose program accepts by itself. */

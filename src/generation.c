@@ -1,5 +1,6 @@
 #include "generation.h"
 
+#include "banner.h"
 #include "log.h"
 
 #include <errno.h>
@@ -108,7 +109,8 @@ generation_new(struct conf_pool *conf, char **err)
 	gen->gate = -1;
 	gen->service = service_find(conf->service);
 	if (resolve_listen(gen, err) < 0 || resolve_identity(gen, err) < 0 ||
-	    check_directories(gen, err) < 0 || access_new(conf, &gen->access, err) < 0 ||
+	    check_directories(gen, err) < 0 || banner_check(conf, &gen->id, err) < 0 ||
+	    access_new(conf, &gen->access, err) < 0 ||
 	    (gen->service->prepare &&
 	     gen->service->prepare(conf, &gen->id, &gen->prepared, err) < 0)) {
 		gen->conf = NULL;

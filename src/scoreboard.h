@@ -122,8 +122,10 @@ struct scoreboard {
 	/* Connections that wait while nobody is idle: so many kept ones must end. */
 	_Atomic uint32_t crowded;
 	_Atomic uint64_t refused[REFUSALS], delayed; /* connections, ever */
+	_Atomic uint32_t banner_lost;                /* the log says so until it is back */
 	/* Kinds of lines that all workers of the pool together write at most so often. */
 	struct log_limit start_limit, accept_limit, lost_limit, program_limit, delay_limit;
+	struct log_limit lookup_limit;
 	struct log_limit refusal_limit[REFUSALS];
 	struct log_limit module_limit; /* of all that its module says */
 	/* Of the pool's rate_limit, see rate_turn(); and what there is of each source. */

@@ -48,6 +48,19 @@ source_of_user(uid_t uid)
 	return USER_TAG | uid;
 }
 
+uint64_t
+source_of(const struct sockaddr *peer, int fd)
+{
+	struct ucred user;
+	socklen_t len = sizeof(user);
+
+	if (peer->sa_family != AF_UNIX)
+		return source_of_address(peer);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &user, &len) < 0)
+		user.uid = (uid_t)-1;
+	return source_of_user(user.uid);
+}
+
 static void
 note_used(struct source_claims *claims, uint32_t n)
 {
@@ -99,6 +112,18 @@ source_claim(struct source_claims *claims, size_t slot, uint64_t source, unsigne
 	}
 	source_release(claims, slot);
 	return false;
+}
+
+unsigned
+source_count(const struct source_claims *claims, size_t slot)
+{
+	uint64_t source = atomic_load(&claims->at[slot].source);
+	size_t used = (size_t)util_min(atomic_load(&claims->used), CONF_MAX_WORKERS);
+	unsigned n = 0;
+
+	for (size_t i = 0; i < used; i++)
+		n += atomic_load(&claims->at[i].source) == source;
+	return n;
 }
 
 void

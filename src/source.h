@@ -38,8 +38,14 @@ struct source_claims {
 uint64_t source_of_address(const struct sockaddr *peer);
 uint64_t source_of_user(uid_t uid);
 
+/* Of a connection, whose user the kernel knows if it is one of a Unix socket. */
+uint64_t source_of(const struct sockaddr *peer, int fd);
+
 /* By the worker of the slot.  false: so many others of its source are there already. */
 bool source_claim(struct source_claims *claims, size_t slot, uint64_t source, unsigned limit);
+
+/* The claims for the source of that slot's, which is one of them. */
+unsigned source_count(const struct source_claims *claims, size_t slot);
 
 /* By that worker, or, when it is dead, by the master. */
 void source_release(struct source_claims *claims, size_t slot);

@@ -1,5 +1,6 @@
 #include "worker_admit.h"
 
+#include "banner.h"
 #include "proxy_read.h"
 #include "worker_check.h"
 
@@ -86,19 +87,6 @@ take_header(const struct worker *worker, struct conn *conn, void (*ring)(bool))
 		conn->peer_len = proxy_proto_address_len(&header.source);
 	}
 	return true;
-}
-
-static uint64_t
-source_of(const struct conn *conn)
-{
-	struct ucred user;
-	socklen_t len = sizeof(user);
-
-	if (conn->peer->sa_family != AF_UNIX)
-		return source_of_address(conn->peer);
-	if (getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &user, &len) < 0)
-		user.uid = (uid_t)-1;
-	return source_of_user(user.uid);
 }
 
 /* ---- is it let in? ---- */
@@ -201,6 +189,31 @@ wait_for_turn(const struct worker *worker, const struct conn *conn, uint64_t sou
 		atomic_fetch_add(&sb->delayed, 1);
 }
 
+/* ---- the banner ---- */
+
+static void
+greet(const struct conn *conn, const char *text, size_t len)
+{
+	send(conn->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void
+greet_from_file(const struct worker *worker, const struct conn *conn)
+{
+	const char *path = worker->gen->conf->banner_file;
+	_Atomic uint32_t *lost = &worker->scoreboard->banner_lost;
+	static char text[BANNER_BYTES];
+	ssize_t n = banner_read(path, text);
+
+	if (n > 0)
+		greet(conn, text, (size_t)n);
+	if (n < 0 && atomic_exchange(lost, 1) == 0)
+		log_warn("pool %s: banner_file: %s: %s; until it is back there is none",
+			 worker->pool, path, strerror(errno));
+	if (n >= 0 && atomic_load(lost) != 0)
+		atomic_store(lost, 0);
+}
+
 /* ---- all of it ---- */
 
 static bool
@@ -212,12 +225,14 @@ admit(const struct worker *worker, struct conn *conn, void (*ring)(bool))
 	if (conf->proxy_protocol != CONF_PROXY_OFF && !take_header(worker, conn, ring))
 		return false;
 	if (conf->max_connections_per_source > 0 || conf->rate_limit_per_source > 0)
-		source = source_of(conn);
+		source = source_of(conn->peer, conn->fd);
 	if (!may_come_in(worker, conn, source))
 		return false;
 	wait_for_turn(worker, conn, source, ring);
 	if (conf->banner)
-		send(conn->fd, conf->banner, strlen(conf->banner), MSG_DONTWAIT | MSG_NOSIGNAL);
+		greet(conn, conf->banner, strlen(conf->banner));
+	if (conf->banner_file)
+		greet_from_file(worker, conn);
 	return true;
 }
 

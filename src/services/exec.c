@@ -147,9 +147,10 @@ expand(const struct exec_facts *f)
 {
 	const struct exec_prepared *p = self.prepared;
 	const char *const values[EXEC_WORDS] = {
-		[EXEC_WORD_POOL] = self.setup->pool,  [EXEC_WORD_WORKER] = self.pid,
-		[EXEC_WORD_REMOTE_IP] = f->remote_ip, [EXEC_WORD_REMOTE_PORT] = f->remote_port,
-		[EXEC_WORD_LOCAL_IP] = f->local_ip,   [EXEC_WORD_LOCAL_PORT] = f->local_port,
+		[EXEC_WORD_POOL] = self.setup->pool,      [EXEC_WORD_WORKER] = self.pid,
+		[EXEC_WORD_REMOTE_IP] = f->remote_ip,     [EXEC_WORD_REMOTE_PORT] = f->remote_port,
+		[EXEC_WORD_REMOTE_HOST] = f->remote_host, [EXEC_WORD_LOCAL_IP] = f->local_ip,
+		[EXEC_WORD_LOCAL_PORT] = f->local_port,
 	};
 	struct expanded e = { NULL, NULL };
 
@@ -189,11 +190,12 @@ exec_serve(struct conn *conn)
 	struct exec_facts facts;
 	struct expanded expanded;
 
-	exec_env_facts(conn, &facts);
+	exec_facts_begin(self.setup, conn, self.prepared->wants_local_host, &facts);
 	expanded = expand(&facts);
 	run_program(conn, &facts, &expanded);
 	util_list_free(expanded.argv);
 	util_list_free(expanded.environment);
+	exec_facts_end(self.setup);
 }
 
 const struct service service_exec = {

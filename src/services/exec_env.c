@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONNECTION_VARIABLES 12
+#define CONNECTION_VARIABLES 16
 #define VARIABLE_BYTES       (256 + 32) /* the longest texts are those of a proxy_header */
 
 static bool
@@ -73,6 +73,8 @@ const char *const exec_env_of_connection[] = {
 	"TCPLOCALPORT",
 	"REMOTE_ADDR",
 	"REMOTE_PORT",
+	"TCPCONNNUM",
+	"UNIXLOCALPATH",
 	"UNIXREMOTEPID",
 	"UNIXREMOTEEUID",
 	"UNIXREMOTEEGID",
@@ -82,6 +84,8 @@ const char *const exec_env_of_connection[] = {
 	"SSL_CLIENT_S_DN_CN",
 	NULL,
 };
+
+const char *const exec_env_of_lookup[] = { "REMOTE_HOST", "TCPREMOTEHOST", NULL };
 
 int
 exec_env_refuse(const struct conf_pool *conf, const char *const *names, const char *why, char **err)
@@ -140,15 +144,20 @@ add_tcp(struct variables *v, const struct exec_facts *f)
 	add_if_known(v, "REMOTE_PORT", f->remote_port);
 	add_if_known(v, "TCPLOCALIP", f->local_ip);
 	add_if_known(v, "TCPLOCALPORT", f->local_port);
+	add_if_known(v, "TCPREMOTEHOST", f->remote_host);
+	add_if_known(v, "REMOTE_HOST", f->remote_host);
+	add_if_known(v, "TCPLOCALHOST", f->local_host);
+	add_number(v, "TCPCONNNUM", f->connections);
 }
 
 static void
-add_unix(struct variables *v, int fd)
+add_unix(struct variables *v, const struct exec_facts *f, int fd)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
 	add(v, "PROTO", "UNIX");
+	add_if_known(v, "UNIXLOCALPATH", f->local_path);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		return;
 	add_number(v, "UNIXREMOTEPID", (unsigned long)peer.pid);
@@ -168,18 +177,6 @@ add_tls(struct variables *v, const struct proxy_header *proxy)
 	add_if_known(v, "SSL_CLIENT_S_DN_CN", proxy->common_name);
 }
 
-void
-exec_env_facts(const struct conn *conn, struct exec_facts *f)
-{
-	struct sockaddr_storage local;
-
-	if (!address_split(conn->peer, f->remote_ip, f->remote_port))
-		f->remote_ip[0] = f->remote_port[0] = '\0';
-	if (conn->peer->sa_family == AF_UNIX || conn_local(conn, &local) == 0 ||
-	    !address_split((struct sockaddr *)&local, f->local_ip, f->local_port))
-		f->local_ip[0] = f->local_port[0] = '\0';
-}
-
 char *const *
 exec_env_for(char *const *fixed, char *const *more, const struct conn *conn,
 	     const struct exec_facts *facts)
@@ -192,7 +189,7 @@ exec_env_for(char *const *fixed, char *const *more, const struct conn *conn,
 		all = util_calloc(n + CONNECTION_VARIABLES + nmore + 1, sizeof(char *));
 	v.n = 0;
 	if (conn->peer->sa_family == AF_UNIX)
-		add_unix(&v, conn->fd);
+		add_unix(&v, facts, conn->fd);
 	else
 		add_tcp(&v, facts);
 	if (conn->proxy)

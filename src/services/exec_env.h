@@ -5,8 +5,7 @@
 #ifndef PREFORKD_SERVICES_EXEC_ENV_H
 #define PREFORKD_SERVICES_EXEC_ENV_H
 
-#include "address.h"
-#include "service.h"
+#include "exec_facts.h"
 
 /* PATH HOME USER LOGNAME SHELL, then pass_environment, then environment; later ones win. */
 char **exec_env_fixed(const struct conf_pool *conf, const struct identity *id);
@@ -18,19 +17,11 @@ void exec_env_extend(char ***list, char *const *pass, char *const *assignments);
 int exec_env_refuse(const struct conf_pool *conf, const char *const *names, const char *why,
 		    char **err);
 
-/* The names that each connection sets; NULL behind the last. */
-extern const char *const exec_env_of_connection[];
+/* The names that each connection sets, and those that hostname_lookup does; NULL at the end. */
+extern const char *const exec_env_of_connection[], *const exec_env_of_lookup[];
 
 /* The value of NAME, or NULL. */
 const char *exec_env_get(char *const *environment, const char *name);
-
-/* What is known of a connection, as text; "" for what is not. */
-struct exec_facts {
-	char remote_ip[ADDRESS_TEXT_BYTES], remote_port[8];
-	char local_ip[ADDRESS_TEXT_BYTES], local_port[8];
-};
-
-void exec_env_facts(const struct conn *conn, struct exec_facts *facts);
 
 /*
  * The fixed part with PROTO, TCPREMOTEIP ... of the connection behind it, behind a proxy

@@ -97,14 +97,16 @@ exec_prepare_command(const struct conf_pool *conf, char *const *command, const s
 
 /* ---- words ---- */
 
-/* An address that nobody can have is a mistake, and not an empty text each time. */
+/* A word for what can never be known is a mistake, and not an empty text each time. */
 static int
-check_addresses(const struct conf_pool *conf, const bool used[EXEC_WORDS], char **err)
+check_known(const struct conf_pool *conf, const bool used[EXEC_WORDS], char **err)
 {
 	if (conf_pool_is_unix(conf) && conf->proxy_protocol == CONF_PROXY_OFF &&
 	    (used[EXEC_WORD_REMOTE_IP] || used[EXEC_WORD_REMOTE_PORT] || used[EXEC_WORD_LOCAL_IP] ||
 	     used[EXEC_WORD_LOCAL_PORT]))
 		return util_fail(err, "there are no IP addresses and ports on a Unix socket");
+	if (used[EXEC_WORD_REMOTE_HOST] && conf->exec.hostname_lookup == CONF_LOOKUP_OFF)
+		return util_fail(err, "%%{remote_host} goes with hostname_lookup = on or double");
 	return 0;
 }
 
@@ -116,7 +118,7 @@ check_words(const struct conf_pool *conf, char *const *texts, char **err)
 	for (size_t i = 0; texts && texts[i]; i++)
 		if (exec_words_check(texts[i], used, err) < 0)
 			return -1;
-	return check_addresses(conf, used, err);
+	return check_known(conf, used, err);
 }
 
 static bool
@@ -171,11 +173,15 @@ exec_prepare(const struct conf_pool *conf, const struct identity *id, void **pre
 		0 ||
 	    check_all_words(conf, err) < 0)
 		return -1;
+	if (conf->exec.hostname_lookup != CONF_LOOKUP_OFF &&
+	    exec_env_refuse(conf, exec_env_of_lookup, "is set by hostname_lookup", err) < 0)
+		return -1;
 	p = exec_prepare_command(conf, conf->exec.command, id, err);
 	if (!p)
 		return -1;
 	for (size_t i = 1; p->argv[i]; i++)
 		p->argv_has_words |= exec_words_in(p->argv[i]);
+	p->wants_local_host = !exec_env_get(p->environment, "TCPLOCALHOST");
 	part_environment(p, conf->environment);
 	*prepared = p;
 	return 0;

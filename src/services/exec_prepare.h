@@ -14,7 +14,7 @@ struct exec_prepared {
 	char **argv;
 	char **environment;
 	/* Of exec only: */
-	bool argv_has_words;
+	bool argv_has_words, wants_local_host;
 	char **words; /* what has words in the environment, and so is not in the fixed one */
 };
 

@@ -5,12 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAMES "pool, worker, remote_ip, remote_port, local_ip, local_port"
+#define NAMES "pool, worker, remote_ip, remote_port, remote_host, local_ip, local_port"
 
 static const char *const names[EXEC_WORDS] = {
-	[EXEC_WORD_POOL] = "pool",           [EXEC_WORD_WORKER] = "worker",
-	[EXEC_WORD_REMOTE_IP] = "remote_ip", [EXEC_WORD_REMOTE_PORT] = "remote_port",
-	[EXEC_WORD_LOCAL_IP] = "local_ip",   [EXEC_WORD_LOCAL_PORT] = "local_port",
+	[EXEC_WORD_POOL] = "pool",
+	[EXEC_WORD_WORKER] = "worker",
+	[EXEC_WORD_REMOTE_IP] = "remote_ip",
+	[EXEC_WORD_REMOTE_PORT] = "remote_port",
+	[EXEC_WORD_REMOTE_HOST] = "remote_host",
+	[EXEC_WORD_LOCAL_IP] = "local_ip",
+	[EXEC_WORD_LOCAL_PORT] = "local_port",
 };
 
 enum kind { LITERAL, WORD };

@@ -108,7 +108,7 @@ program_start(struct child_program *program)
 		log_start_failure(program->path, error);
 		if ((error != EAGAIN && error != ENOMEM) || util_now_ms() >= give_up_at)
 			return error;
-		nanosleep(&pause, NULL);
+		ppoll(NULL, 0, &pause, &self.mask); /* a worker that must end does so here */
 	}
 	self.began_ms = util_now_coarse_ms();
 	self.from.pid = (int)self.pid;

@@ -171,6 +171,74 @@ def test_the_banner_comes_first_and_to_those_who_are_served():
         assert daemon.ask('run') == b'welcome\r\nhello\n'
 
 
+def of_file(*options):
+    """Two pools with a banner from a file."""
+    file = 'banner_file = "{dir}/motd"'
+    return pool('echo', 'workers = 2', file, *options) + pool(
+        'run', 'workers = 1', file, script('echo hello'), service='exec')
+
+
+def with_file(*options):
+    """A daemon with these pools, whose file is there."""
+    daemon = Daemon(of_file(*options))
+    (daemon.dir / 'motd').write_text('from a file\n')
+    return daemon
+
+
+def test_a_banner_from_a_file_is_read_for_each_connection():
+    with with_file('deny = "127.0.0.2"') as daemon:
+        assert asked_from(daemon, 'echo', '127.0.0.1') == b'from a file\nhello\n'
+        assert asked_from(daemon, 'echo', '127.0.0.2') == b''
+        assert daemon.ask('run') == b'from a file\nhello\n'
+        for text in 'another one\n', '', 'x' * 16383 + '\n':
+            (daemon.dir / 'motd').write_text(text)
+            assert daemon.ask('run') == text.encode() + b'hello\n'
+
+
+@pytest.mark.parametrize('spoil, why', [
+    (lambda path: path.unlink(), 'No such file or directory'),
+    (lambda path: path.write_text('x' * 16385), 'File too large'),
+    (lambda path: (path.unlink(), os.mkfifo(path)), 'Invalid argument'),
+    (lambda path: path.chmod(0), 'Permission denied')], ids=['gone', 'long', 'fifo', 'mode'])
+def test_a_banner_file_that_is_lost_is_logged_once_until_it_is_back(spoil, why):
+    with with_file() as daemon:
+        path = daemon.dir / 'motd'
+        for _ in range(2):
+            mark = daemon.mark()
+            spoil(path)
+            assert {daemon.ask('echo', b'1') for _ in range(5)} == {b'1'}
+            daemon.wait_log(rf'warning: pool echo: banner_file: {path}: {why}; until it is back there '
+                            'is none$', since=mark)
+            assert daemon.log()[mark:].count('banner_file') == 1
+            path.unlink(missing_ok=True)
+            path.write_text('back\n')
+            assert daemon.ask('echo', b'1') == b'back\n1'
+
+
+@pytest.mark.parametrize('text, why', [(None, 'No such file or directory'),
+                                       ('x' * 16385, 'is longer than 16384 bytes')],
+                         ids=['gone', 'long'])
+def test_without_its_banner_file_a_pool_neither_starts_nor_reloads(text, why):
+    def put(daemon):
+        (daemon.dir / 'motd').unlink(missing_ok=True)
+        if text:
+            (daemon.dir / 'motd').write_text(text)
+    daemon = with_file()
+    put(daemon)
+    assert why in daemon.refusal()
+    with with_file() as daemon:
+        put(daemon)
+        assert why in daemon.reload(of_file('nice = 1'), expect='refused')
+
+
+@pytest.mark.root
+def test_a_banner_file_is_read_by_the_pool_inside_of_its_chroot():
+    daemon = Daemon(pool('echo', 'workers = 1', 'chroot = "{dir}"', 'banner_file = "/motd"'))
+    (daemon.dir / 'motd').write_text('from a file\n')
+    with daemon:
+        assert daemon.ask('echo', b'1') == b'from a file\n1'
+
+
 # ---- connections of a source ---------------------------------------------------------
 
 def hold(daemon, name, source='127.0.0.1'):

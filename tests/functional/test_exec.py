@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import Daemon, alive, read_all
+from harness import Daemon, alive, needs_preload, preload, read_all
 from load import pool
 from test_listen import ipv6
 from test_services import gone, pids_from
@@ -205,6 +205,45 @@ def test_stop_signal_comes_from_request_timeout_and_at_a_fast_stop_too():
         assert read_all(other) == b'HUP\n'
         assert daemon.ended() == 0
         gone(*pids)
+
+
+# ---- nobody waits for a program that cannot be started -----------------------------------------
+
+NO_PROCESS = '''
+#include <unistd.h>
+pid_t vfork(void)
+{
+    if (access("%s/enough", F_OK) == 0)
+        return fork();
+    errno = EAGAIN;
+    return -1;
+}
+'''
+
+
+def short_of_processes(conf):
+    """A daemon that cannot start programs until DIR/enough is there."""
+    daemon = Daemon(conf)
+    daemon.env.update(preload(daemon.dir, NO_PROCESS % daemon.dir))
+    return daemon
+
+
+@needs_preload
+def test_a_program_is_started_as_soon_as_there_is_a_process_for_it():
+    with short_of_processes(exec_pool('echo done')) as daemon, daemon.connect('p') as sock:
+        daemon.wait_log('cannot run /bin/sh: Resource temporarily unavailable')
+        (daemon.dir / 'enough').touch()
+        assert read_all(sock) == b'done\n'
+
+
+@needs_preload
+def test_a_worker_without_a_process_for_its_program_ends_when_it_must():
+    with short_of_processes(exec_pool('echo done')) as daemon, daemon.connect('p') as sock:
+        daemon.wait_log('cannot run /bin/sh: Resource temporarily unavailable')
+        daemon.signal(signal.SIGTERM)
+        assert read_all(sock) == b''
+        assert daemon.ended() == 0
+        assert re.search(r'worker \d+ killed by signal 15 ', daemon.log())  # and not by KILL
 
 
 # ---- words -----------------------------------------------------------------------------------

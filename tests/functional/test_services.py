@@ -222,7 +222,7 @@ def over_tcp(sock):
     return {**account(), 'PROTO': 'TCP',
             'TCPREMOTEIP': remote[0], 'TCPREMOTEPORT': str(remote[1]),
             'TCPLOCALIP': local[0], 'TCPLOCALPORT': str(local[1]),
-            'REMOTE_ADDR': remote[0], 'REMOTE_PORT': str(remote[1])}
+            'REMOTE_ADDR': remote[0], 'REMOTE_PORT': str(remote[1]), 'TCPCONNNUM': '1'}
 
 
 def test_the_environment_over_ipv4():
@@ -255,7 +255,8 @@ def test_ipv4_on_a_dual_stack_socket_is_shown_as_ipv4():
 def test_the_environment_over_a_unix_socket():
     with Daemon(service('exec', SHOW_ENVIRONMENT, listen='{dir}/socket')) as daemon:
         assert environment(daemon.connect('p')) == {
-            **account(), 'PROTO': 'UNIX', 'UNIXREMOTEPID': str(os.getpid()),
+            **account(), 'PROTO': 'UNIX', 'UNIXLOCALPATH': f'{daemon.dir}/socket',
+            'UNIXREMOTEPID': str(os.getpid()),
             'UNIXREMOTEEUID': str(os.geteuid()), 'UNIXREMOTEEGID': str(os.getegid())}
 
 
