@@ -80,7 +80,6 @@ def test_a_configuration_in_the_texts_is_valid(block, directory):
 
 
 @pytest.mark.parametrize('lines', [
-    ['pool "a" {', '\tservice = "echo"', '\tlisten = "8080"', '\tmax_wrokers = 3', '}'],
     ['\texec { commands = "/bin/true" }'],
     ['\t\tcgi "/a/" { path = "/srv/a" limt = 3 }'],
 ])
@@ -294,9 +293,6 @@ def file(name):
 # What is done elsewhere before a line does what the text has: patterns of the command and of the
 # output in the text, and what.
 BEFORE = [
-    (r'preforkctl reload', 'changed in place rot13', edit(r'(pool "rot13".*?max_workers\s*=) \d+', r'\1 9')),
-    (r'preforkctl reload', 'replaced the workers of www', edit(r'(pool "www" \{)', r'\1\n\tumask = "027"')),
-    (r'preforkctl reload', 'unknown option "max_wrokers"', edit('max_workers', 'max_wrokers')),
     (r'preforkctl reload', 'unknown option "max_worker"', edit('max_workers', 'max_worker')),
     (r'preforkctl .*stop', '', lambda reader: reader.elsewhere.close()),
     (r'mv /var/log/preforkd\.log', '', file('/var/log/preforkd.log')),
