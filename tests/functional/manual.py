@@ -179,7 +179,7 @@ def whole(block):
         return text
     if block.depth >= 2:
         return f'pool "www" {{ service = "http" listen = "8080"\nhttp {{ {root_of(text)}\n{text}}}\n}}\n'
-    service = re.search(rf'^\t?({SERVICES}) \{{', text, re.M)
+    service = re.search(rf'^\t({SERVICES}) \{{', text, re.M)
     given = '' if re.search(r'^\t?service\s', text, re.M) else \
         f'service = "{service[1] if service else "http"}"'
     inner = '' if service else 'http { document_root = "/srv/www" }'
