@@ -14,7 +14,7 @@ work=$BUILDDIR/package
 root=$work/root
 here=$SRCDIR/tests/package
 stages=${*:-build reproducible lint life autopkgtest systemd}
-# What the life stage may take of the functional suite; "make check" has had all of it.
+# The autopkgtest stage takes these of the functional suite, "test_*" would be all of it.
 PREFORKD_TESTS=${PREFORKD_TESTS-test_daemon test_control test_http_conn test_signals test_upgrade}
 passed=0 skipped=0
 
@@ -120,9 +120,9 @@ build() {
 	install "$here"/*.sh "$SRCDIR/debian/tests/smoke" "$root/base/package/"
 }
 
-# Another path, time, zone, language, umask, order of files and number of processors.
+# Another path, time, zone, language, umask, environment and number of processors.
 reproducible() {
-	into build apt-get install -q -y --no-install-recommends disorderfs faketime locales-all || return
+	into build apt-get install -q -y --no-install-recommends faketime locales-all
 	put_sources "$root/build/srv/other/place/preforkd"
 	into build sh -c 'cd /srv/other/place/preforkd && umask 002 &&
 		export TZ=Pacific/Kiritimati LC_ALL=de_DE.UTF-8 LANGUAGE=de HOME=/nonexistent USER=other &&
@@ -174,12 +174,13 @@ autopkgtests() {
 	cp "$root/base/package/"*.deb "$root/build/root/"
 	# Nothing is started before it has a loopback of its own.
 	put_policy build 101
-	# shellcheck disable=SC2016 # awk's
-	into build sh -c 'cd /root/preforkd && apt-get install -q -y --no-install-recommends \
-		/root/preforkd.deb /root/preforkd-dev.deb $(grep -h -A30 ^Depends: debian/tests/control |
-			sed "/^Restrictions:/d; /^Tests:/d; s/^Depends://" | tr -d , | tr "\n" " " )'
+	depends=$(sed -n '/^Depends:/,/^Restrictions:/{ s/^Depends://; /^Restrictions:/d; s/,/ /g; p }' \
+		"$SRCDIR/debian/tests/control" | sed 's/preforkd[^ ]*//g')
+	# shellcheck disable=SC2086 # a list of words
+	into build apt-get install -q -y --no-install-recommends \
+		/root/preforkd.deb /root/preforkd-dev.deb $depends
 	rm "$root/build/usr/sbin/policy-rc.d"
-	into_alone build env PREFORKD_TESTS="$PREFORKD_TESTS" autopkgtest -B /root/preforkd \
+	into_alone build autopkgtest -B /root/preforkd \
 		--env=PREFORKD_TESTS="$PREFORKD_TESTS" --ignore-restrictions=isolation-container -- null
 }
 
