@@ -78,15 +78,15 @@ sources() {
 
 base_system() {
 	mirror=$(awk '$3 == "bookworm" { print $2; exit }' "$work/sources")
-	debootstrap --variant=minbase bookworm "$root/base" "$mirror" ||
-		{ rc=$?; grep -qs 'Failed getting release' "$work/base.log" && rc=77; return "$rc"; }
+	# Where that fails it is not for the package.
+	debootstrap --variant=minbase bookworm "$root/base" "$mirror" || return 77
 	cp "$work/sources" "$root/base/etc/apt/sources.list"
 	apt-config dump | grep -E '^Acquire::(http|https|Retries)' >"$root/base/etc/apt/apt.conf.d/90machine" ||
 		true
 	cp /etc/resolv.conf /etc/hosts "$root/base/etc/"
 	# It need not outlive a power cut.
 	echo force-unsafe-io >"$root/base/etc/dpkg/dpkg.cfg.d/check"
-	into base apt-get update -q
+	into base apt-get update -q || return 77
 	mkdir "$root/base/package"
 }
 
