@@ -191,7 +191,7 @@ under_systemd() {
 	rc=0
 	# In a cgroup of its own, which is then the root that systemd sees.
 	(echo 0 >"$PACKAGE_CGROUP/cgroup.procs" &&
-		exec timeout -k 10 240 unshare --mount --pid --net --ipc --uts --cgroup --fork --kill-child \
+		exec timeout -k 10 400 unshare --mount --pid --net --ipc --uts --cgroup --fork --kill-child \
 			sh "$here/enter.sh" "$root/systemd" /lib/systemd/systemd --log-target=console \
 			--show-status=0 --unit=check.service) || rc=$?
 	cat "$root/systemd/package/systemd.log"
@@ -246,7 +246,13 @@ leave() {
 	trap '' INT TERM
 	[ -z "${child-}" ] || kill -KILL "$child" 2>/dev/null || true
 	wait
-	[ -z "$cgroup" ] || find "$cgroup" -depth -type d -exec rmdir {} \;
+	# What was killed may still be about to leave it.
+	tries=100
+	while [ -n "$cgroup" ] && [ -d "$cgroup" ] && [ "$tries" -gt 0 ]; do
+		find "$cgroup" -depth -type d -exec rmdir {} \; 2>/dev/null || true
+		tries=$((tries - 1))
+		[ ! -d "$cgroup" ] || sleep 0.1
+	done
 	rm -rf --one-file-system "$root"
 	exit "$rc"
 }

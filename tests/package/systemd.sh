@@ -29,10 +29,18 @@ stop_with_connection() {
 	no_process || fail 'processes'
 }
 
+# That systemd has nothing to say against the unit.
+unit_is_right() {
+	systemd-analyze verify --man=no preforkd.service >/tmp/verified 2>&1 || true
+	! grep preforkd /tmp/verified || fail 'the unit'
+}
+
 step 'install'
 apt-get install -q -y /package/preforkd.deb
 systemctl is-active preforkd || fail 'not active'
 systemctl is-enabled preforkd
+unit_is_right
+systemd-analyze security --no-pager preforkd | tail -n 1
 state StatusText
 serves
 [ "$(state MainPID)" = "$(cat "$pid_file")" ] || fail 'MainPID'
@@ -104,9 +112,12 @@ step 'a stop waits after an upgrade, too, when systemd has not started the maste
 connect_echo
 stop_with_connection
 
-step 'the example of a socket unit: the first client starts the daemon'
+step 'the examples: a drop-in, and a socket unit, whose first client starts the daemon'
 cp /usr/share/doc/preforkd/examples/systemd/preforkd.socket /etc/systemd/system
 mkdir -p /etc/systemd/system/preforkd.service.d
+sed 's/^#\([A-Z][A-Za-z]*=\)/\1/' /usr/share/doc/preforkd/examples/systemd/pool.conf \
+	>/etc/systemd/system/preforkd.service.d/pool.conf
+unit_is_right
 cp /usr/share/doc/preforkd/examples/systemd/pool.conf /etc/systemd/system/preforkd.service.d
 systemctl daemon-reload
 systemctl start preforkd.socket
