@@ -17,7 +17,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, SANITIZED, eventually
+from harness import PATIENCE, SANITIZED, alive, eventually
 from load import Sampler, paced
 from test_control import can_trace, silence
 from web import HOST, Browsers, Client, Site, http, request, took
@@ -863,7 +863,9 @@ def test_usr1_opens_a_new_log_and_no_line_is_lost():
 def test_a_reload_writes_to_the_same_log():
     with Site(logged('%U'), FILES) as site:
         site.ask('/file')
+        old = site.workers()
         site.reload(logged('%U changed'))
+        eventually(lambda: not any(map(alive, old)), 'the old workers to leave')
         site.ask('/file')
         assert site.wait_lines(2) == [b'/file', b'/file changed']
 
