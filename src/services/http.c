@@ -336,7 +336,7 @@ begin_connection(const struct conn *conn)
 	self.conn.give_fd = self.setup->give_fd;
 	self.conn.leaving = self.setup->leaving;
 	self.conn.send_timeout = self.conf->send_timeout;
-	self.conn.nonblocking = self.conn.nodelay = false;
+	self.conn.send_limited = self.conn.nodelay = false;
 	self.conn.at = self.conn.len = self.conn.kept = 0;
 	self.conn.in = self.conn.out = 0;
 	self.conn.figures = conn->figures;

@@ -3,7 +3,6 @@
 #include "kept.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -13,10 +12,12 @@
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define SENDFILE_MAX (1 << 30)
+#define SENDFILE_MAX (4 << 20) /* at once: what has gone out is counted behind it */
+#define SENDFILE_MS  100       /* without room for more, before it is looked who is slow */
 #define FILL_BYTES   65536 /* at once: what was never touched costs no memory */
 
 /* poll(2) for one event; 1, 0 at the deadline, -1. */
@@ -232,13 +233,18 @@ http_conn_stream(struct http_conn *c)
 	c->nodelay = true;
 }
 
-/* sendfile(2) has no flags: the socket itself must not block. */
-static void
-stop_blocking(struct http_conn *c)
+/*
+ * Calls that wait in the kernel are fewer than those that poll(2) first, but the socket must
+ * end the wait: option is SO_RCVTIMEO or SO_SNDTIMEO (socket(7)), set once.
+ */
+static bool
+limit_blocking(const struct http_conn *c, int option, int ms, bool *limited)
 {
-	if (!c->nonblocking)
-		fcntl(c->fd, F_SETFL, O_NONBLOCK);
-	c->nonblocking = true;
+	struct timeval limit = { .tv_usec = ms * 1000 };
+
+	if (!*limited)
+		*limited = setsockopt(c->fd, SOL_SOCKET, option, &limit, sizeof(limit)) == 0;
+	return *limited;
 }
 
 bool
@@ -246,7 +252,8 @@ http_conn_send_file(struct http_conn *c, int fd, int64_t from, int64_t len)
 {
 	off_t at = from;
 
-	stop_blocking(c);
+	if (!limit_blocking(c, SO_SNDTIMEO, SENDFILE_MS, &c->send_limited))
+		return false;
 	while (len > 0) {
 		ssize_t n = sendfile(c->fd, fd, &at, (size_t)util_min(len, SENDFILE_MAX));
 

@@ -22,7 +22,7 @@ struct http_conn {
 	size_t size, at, len;
 	size_t kept;          /* bytes at the beginning that must stay where they are */
 	int64_t send_timeout; /* without progress, in milliseconds */
-	bool nonblocking;     /* the socket is */
+	bool send_limited;    /* SO_SNDTIMEO of the socket is set */
 	bool nodelay;         /* the same: it sends small pieces at once */
 	uint64_t in, out;     /* bytes, over the connection */
 	struct figures_slot *figures;
