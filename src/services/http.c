@@ -195,7 +195,7 @@ static int
 read_head(const char **why)
 {
 	struct http_conn *c = &self.conn;
-	int64_t deadline = util_now_ms() + self.conf->header_timeout;
+	int64_t deadline = 0;
 	size_t scanned = 0, used;
 	int status = 0;
 
@@ -218,6 +218,8 @@ read_head(const char **why)
 			c->at = c->kept = used;
 		if (result != HTTP_MORE)
 			return status;
+		if (deadline == 0)
+			deadline = util_now_ms() + self.conf->header_timeout;
 		n = http_conn_fill(c, deadline);
 		if (n == 1 && http_conn_has_request(c))
 			begin_request();
@@ -336,7 +338,7 @@ begin_connection(const struct conn *conn)
 	self.conn.give_fd = self.setup->give_fd;
 	self.conn.leaving = self.setup->leaving;
 	self.conn.send_timeout = self.conf->send_timeout;
-	self.conn.nonblocking = self.conn.nodelay = false;
+	self.conn.recv_limited = self.conn.send_limited = self.conn.nodelay = false;
 	self.conn.at = self.conn.len = self.conn.kept = 0;
 	self.conn.in = self.conn.out = 0;
 	self.conn.figures = conn->figures;

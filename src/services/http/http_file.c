@@ -12,6 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
+/*
+ * From here on the head goes out alone: a client that reads in pieces then has them begin
+ * where pages of the file do, and copies of what is aligned are cheaper than a packet is.
+ */
+#define LARGE_BYTES (1 << 20)
+
 static int
 status_of_errno(int error)
 {
@@ -66,7 +72,7 @@ send_whole(struct http_request *r, struct http_reply *reply, int fd, int64_t siz
 		http_answer_head(r, reply, false);
 	} else if (size <= HTTP_SMALL_BYTES) {
 		send_small(r, reply, fd, size);
-	} else if (http_answer_head(r, reply, true)) {
+	} else if (http_answer_head(r, reply, size < LARGE_BYTES)) {
 		if (http_conn_send_file(r->conn, fd, 0, size))
 			r->body = size;
 		else
