@@ -275,6 +275,8 @@ init_request(struct http_request *r, const struct conn *conn)
 	r->head = &self.head;
 	r->input = &self.body;
 	r->mime = self.prepared->mime;
+	r->scoreboard = self.setup->scoreboard;
+	r->id = self.setup->id;
 	r->peer = conn->peer;
 	r->from = conn;
 	r->pool = self.setup->pool;
