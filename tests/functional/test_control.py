@@ -192,8 +192,12 @@ def test_a_busy_worker_of_exec_names_its_program():
     with Daemon(pool('exec', 'workers = 1', ENDLESS, service='exec')) as daemon:
         with daemon.connect('exec') as client:
             program = int(client.recv(20))
-            worker, = daemon.pool_status('exec')['workers']
-            assert (worker['state'], worker['program']) == ('busy', program)
+
+            # It may have written before the worker noted it.
+            def named():
+                worker, = daemon.pool_status('exec')['workers']
+                return (worker['state'], worker['program']) == ('busy', program)
+            eventually(named, f'a busy worker with program {program}')
 
 
 def test_generations_count_up_with_reloads():
