@@ -16,6 +16,21 @@ without_pool(const char *text, const char *pool)
 	return has_it ? text + 5 + len + 2 : text;
 }
 
+/* " (N more like this)" at the end of a line of the log is cut off, and N told. */
+static unsigned
+cut_more(char *text)
+{
+	char *end = strrchr(text, '(');
+	unsigned more;
+	int len = 0;
+
+	if (!end || end == text || end[-1] != ' ' ||
+	    sscanf(end, "(%u more like this)%n", &more, &len) != 1 || len == 0 || end[len] != '\0')
+		return 0;
+	end[-1] = '\0';
+	return more;
+}
+
 bool
 complaints_add(struct complaints *c, int pid, const char *pool, const char *text)
 {
@@ -30,7 +45,7 @@ complaints_add(struct complaints *c, int pid, const char *pool, const char *text
 		if (!atomic_compare_exchange_strong(&place->state, &empty, (uint32_t)pid))
 			continue;
 		snprintf(place->text, sizeof(place->text), "%s", without_pool(text, pool));
-		place->more = held_back;
+		place->more = held_back + cut_more(place->text);
 		atomic_store(&place->state, FULL);
 		return true;
 	}

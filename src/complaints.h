@@ -28,8 +28,9 @@ struct complaints {
 };
 
 /*
- * A worker's.  text is a line of the log; its beginning "pool NAME: " is left out.  true: the
- * master must be told that there is something.
+ * A worker's.  text is a line of the log; its beginning "pool NAME: " is left out, and so is
+ * " (N more like this)" at its end, which is added to more.  true: the master must be told
+ * that there is something.
  */
 bool complaints_add(struct complaints *c, int pid, const char *pool, const char *text);
 

@@ -61,6 +61,19 @@ a_flood_is_counted(void **state)
 }
 
 static void
+what_a_line_stands_for_is_added_to_it(void **state)
+{
+	struct complaints c = { 0 };
+
+	(void)state;
+	assert_true(complaints_add(&c, 7, "www", "again (12 more like this)"));
+	assert_true(complaints_add(&c, 7, "www", "(12 more like this)"));
+	assert_true(complaints_add(&c, 7, "www", "again (12 more like this) and again"));
+	assert_taken(&c, "again (12)\n(12 more like this) (0)\n"
+			 "again (12 more like this) and again (0)\n");
+}
+
+static void
 what_does_not_fit_is_cut(void **state)
 {
 	struct complaints c = { 0 };
@@ -112,6 +125,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(they_arrive_once_and_without_the_name_of_the_pool),
 		cmocka_unit_test(a_flood_is_counted),
+		cmocka_unit_test(what_a_line_stands_for_is_added_to_it),
 		cmocka_unit_test(what_does_not_fit_is_cut),
 		cmocka_unit_test(a_text_without_an_end_is_given_one),
 		cmocka_unit_test(the_dead_hold_no_place),
