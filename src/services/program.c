@@ -187,8 +187,9 @@ kill_if_due(void)
 	if (self.kill_at_ms == 0) {
 		self.kill_at_ms = now + STOP_TO_KILL_MS;
 	} else if (now >= self.kill_at_ms) {
-		log_warn("pool %s: %s pid %d ignores %s: KILL", self.from.pool, self.from.who,
-			 self.from.pid, sigabbrev_np(self.stop_signal));
+		log_warn("pool %s: %s pid %d does not end on signal %d (%s): KILL", self.from.pool,
+			 self.from.who, self.from.pid, self.stop_signal,
+			 strsignal(self.stop_signal));
 		kill(-self.pid, SIGKILL);
 		self.kill_at_ms = now + STOP_TO_KILL_MS;
 	}
