@@ -357,7 +357,7 @@ open_events(char **err)
 	static const int signals[] = { SIGCHLD, SIGHUP,  SIGTERM, SIGINT, SIGQUIT,
 				       SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU };
 
-	master.base = event_base_new();
+	master.base = master_new_base();
 	if (!master.base || pipe2(master.control_fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return util_fail(err, "cannot set up events: %s", strerror(errno));
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {

@@ -12,6 +12,7 @@
 #include "worker.h"
 
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FAMILY_MAX 64 /* processes of a program that are looked at */
@@ -134,14 +135,31 @@ room(void)
 	return left > 0 ? (int)left : 0;
 }
 
+struct event_base *
+master_new_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config && event_config_set_flag(config, EVENT_BASE_FLAG_NO_CACHE_TIME) == 0)
+		base = event_base_new_with_config(config);
+	if (config)
+		event_config_free(config);
+	return base;
+}
+
+/* Not a moment too early: libevent's clock is behind ours by up to a tick of the kernel. */
 static void
 start_timer(struct event *timer, int64_t when)
 {
 	int64_t left = util_max(when - util_now_ms(), 0);
+	struct timespec tick = { 0 };
 	struct timeval tv;
 
-	tv.tv_sec = (time_t)(left / 1000);
-	tv.tv_usec = (suseconds_t)(left % 1000 * 1000 + 999); /* not a moment too early */
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	left = left * 1000 + 999 + tick.tv_nsec / 1000;
+	tv.tv_sec = (time_t)(left / 1000000);
+	tv.tv_usec = (suseconds_t)(left % 1000000);
 	evtimer_add(timer, &tv);
 }
 

@@ -69,6 +69,8 @@ extern struct master master;
 
 /* master_pools.c: the pools' side of things. */
 extern const struct pool_ops master_pool_ops;
+/* Its timers count from when they are set, not from when the pass began that sets them. */
+struct event_base *master_new_base(void); /* NULL: cannot be had */
 struct pool *master_pool_add(const char *name);
 void master_pool_free(struct pool *pool);
 void master_look_all(bool starved_only);
