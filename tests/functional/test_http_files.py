@@ -380,6 +380,16 @@ def test_a_very_long_redirect_is_an_answer():
                 '/new/' + urllib.parse.unquote(rest)
 
 
+@pytest.mark.parametrize('length', [20000, 40000, 45000, 65000])
+def test_a_redirect_has_the_whole_query_or_is_none(length):
+    lines = ['limit_request_line = 65536', 'redirect "/old/" { to = "/new/" }']
+    with Site(http(*lines), {'d/index.html': b''}) as site:
+        for target, there in ('/old/a', '/new/a'), ('/d', '/d/'):
+            answer = site.ask(f'{target}?{"x" * length}')
+            assert answer.status in (301, 302, 414), answer
+            assert answer.status == 414 or answer['Location'] == f'{there}?{"x" * length}'
+
+
 def test_redirect_sends_elsewhere_with_what_stands_behind_its_prefix():
     lines = ['redirect "/old/" { to = "https://www.example.org/new/" code = 301 }',
              'redirect "/moved/" { to = "/here/" }',

@@ -216,19 +216,6 @@ serve_directory(struct http_request *r, int root, const char *path)
 	return status;
 }
 
-/* A relative reference: the client knows its scheme and host better than we do. */
-static void
-redirect_to_slash(struct http_request *r)
-{
-	static char location[3 * HTTP_PATH_BYTES + 16384];
-	size_t len =
-	    http_target_encode(location, 3 * HTTP_PATH_BYTES, r->target.path, r->target.len);
-
-	snprintf(location + len, sizeof(location) - len, "/%s%.*s", r->target.has_query ? "?" : "",
-		 (int)r->target.query.len, r->target.query.at ? r->target.query.at : "");
-	http_answer_redirect(r, 301, location);
-}
-
 int
 http_file_serve(struct http_request *r, int root, const char *path)
 {
@@ -238,6 +225,6 @@ http_file_serve(struct http_request *r, int root, const char *path)
 		return serve_directory(r, root, path);
 	error = try_file(r, root, path);
 	if (error == EISDIR)
-		redirect_to_slash(r);
+		http_answer_slash(r);
 	return error == 0 || error == EISDIR ? 0 : status_of_errno(error);
 }
