@@ -127,10 +127,7 @@ http_status_serve(struct http_request *r, const struct http_status *section)
 		return 403;
 	rest -= rest > r->target.path && rest[-1] == '/';
 	if (*rest == '\0') { /* what the page asks for stands beside it */
-		char *location = util_format("%s/", section->prefix.text);
-
-		http_answer_redirect(r, 301, location);
-		free(location);
+		http_answer_slash(r);
 		return 0;
 	}
 	view = find_view(rest);
