@@ -136,6 +136,18 @@ def test_term_comes_within_a_second_and_kill_5_seconds_later():
         patient.sock.close()
 
 
+def test_a_client_that_has_left_before_it_is_told_to_continue():
+    conf = http('keepalive_timeout = 1h', cgi(), options=['workers = 1'],
+                listen='{dir}/socket')  # where a request outlives its client
+    expecting = request('/cgi-bin/silent', 'Expect: 100-continue', method='POST', body=b'x' * 10)
+    with Scripts({'silent': SLEEP}, conf=conf) as site, nothing_left(site):
+        for _ in range(3):
+            mark = site.mark()
+            with site.client() as client:
+                client.send(expecting[:-10])
+            gone(site, 'silent', r'\d+', mark)
+
+
 def test_a_client_that_half_closes_has_left_but_not_over_a_unix_socket():
     slow = 'sleep 0.5; ' + TEXT + 'echo answer'
     with Scripts({'silent': SLEEP}) as site, nothing_left(site, seconds=LATE):

@@ -174,10 +174,10 @@ pump(struct http_request *r)
 		.keep_running = conf->keep_running,
 	};
 
-	self.in[1] = -1; /* the pump closes it */
 	http_cgi_answer_init(&self.answer, r, self.script.nph);
-	if (pump.in_fd >= 0 && !http_body_continue(r->input))
+	if (self.in[1] >= 0 && !http_body_continue(r->input))
 		return HTTP_PUMP_GONE;
+	self.in[1] = -1; /* the pump closes it */
 	return http_pump_run(&pump);
 }
 
