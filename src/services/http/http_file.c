@@ -110,11 +110,11 @@ open_precompressed(const struct http_request *r, int root, const char *path, str
 	int best = 0, found = -1;
 
 	for (size_t i = 0; codings && codings[i]; i++) {
-		int quality = http_accept_encoding_of(r->head, codings[i]), fd;
+		int quality = http_accept_encoding(r->head, codings[i]), fd;
 		const char *longer;
 		struct stat other;
 
-		if (quality <= best || quality < http_accept_encoding_of(r->head, "identity"))
+		if (quality <= best || quality < http_accept_encoding(r->head, "identity"))
 			continue;
 		longer = http_scratch_format("%s.%s", path,
 					     strcmp(codings[i], "gzip") == 0 ? "gz" : codings[i]);
