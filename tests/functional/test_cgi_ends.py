@@ -56,6 +56,18 @@ def test_a_script_that_falls_silent_behind_its_head():
             site.wait_log_of('/cgi-bin/silent', SILENT)
 
 
+@pytest.mark.parametrize('options, cgi_options, status', [
+    ((), ['timeout = 500ms'], 504), ((), ['max_time = 500ms'], 504),
+    (['request_timeout = 2s'], (), 503)])
+def test_a_script_that_redirects_and_does_not_end_is_answered_once(options, cgi_options, status):
+    conf = http('keepalive_timeout = 1h', cgi(*cgi_options), options=['workers = 4', *options])
+    scripts = {'redirects': 'echo Location: /other; echo; ' + SLEEP}
+    with Scripts(scripts, conf=conf, files={'other': b'other', 'next': b'next'}) as site:
+        with nothing_left(site), site.client() as client:
+            assert client.ask('/cgi-bin/redirects').status == status
+            assert client.ask('/next').body == b'next'
+
+
 def test_a_script_that_goes_on_has_no_timeout():
     scripts = {'slow': TEXT + 'for i in 1 2 3 4; do sleep 0.3; echo $i; done'}
     with Scripts(scripts, 'timeout = 1s') as site, nothing_left(site):

@@ -282,6 +282,7 @@ settle_answer(struct http_request *r, enum http_pump_end end)
 		http_answer_status(r, status, status == 503 ? RETRY : NULL);
 	else
 		r->broken = true;
+	self.answer.redirects = false; /* that was the answer */
 }
 
 static void
@@ -353,7 +354,7 @@ serve_script(struct http_request *r)
 		close_one(&self.out[i]);
 	}
 	close_one(&self.spool.fd);
-	return self.answer.redirects ? HTTP_CGI_REDIRECTS : util_max(status, 0);
+	return self.answer.redirects && !r->broken ? HTTP_CGI_REDIRECTS : util_max(status, 0);
 }
 
 int
