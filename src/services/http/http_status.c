@@ -103,15 +103,16 @@ show(struct http_request *r, const struct view *view, const struct status_doc *d
 	char *body = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&body, &len);
-	bool well;
+	bool well, whole;
 
 	if (!out)
 		return 500;
 	well = view->print(doc, out);
-	if (fclose(out) == 0)
+	whole = fclose(out) == 0;
+	if (whole)
 		answer(r, well ? 200 : 503, view->type, body, len);
 	free(body);
-	return body ? 0 : 500;
+	return whole ? 0 : 500;
 }
 
 int
