@@ -68,6 +68,17 @@ def test_a_script_that_redirects_and_does_not_end_is_answered_once(options, cgi_
             assert client.ask('/next').body == b'next'
 
 
+def test_a_script_that_is_silent_behind_its_whole_answer_costs_no_connection():
+    scripts = {'whole': 'echo Content-Type: text/plain; echo Content-Length: 3; echo; echo hi; ' + SLEEP}
+    conf = http('keepalive_timeout = 1h', cgi('timeout = 300ms'))
+    with Scripts(scripts, conf=conf, files={'next': b'next'}) as site, nothing_left(site):
+        with site.client() as client:
+            mark = site.mark()
+            assert client.ask('/cgi-bin/whole').body == b'hi\n'
+            assert client.ask('/next').body == b'next'
+            assert 'no output' not in site.log()[mark:]
+
+
 def test_a_script_that_goes_on_has_no_timeout():
     scripts = {'slow': TEXT + 'for i in 1 2 3 4; do sleep 0.3; echo $i; done'}
     with Scripts(scripts, 'timeout = 1s') as site, nothing_left(site):
