@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REALM_BYTES 400 /* so that a field that has it fits, see http_request.c */
+
 static struct conf_where
 where_of(const struct conf_block *block, const char *option)
 {
@@ -158,8 +160,12 @@ check_location(const struct conf_block *block, char **err)
 	if (!l->auth_user_file != !l->auth_realm)
 		return fail(block, l->auth_realm ? "auth_realm" : "auth_user_file",
 			    "auth_realm and auth_user_file go together", err);
-	if (l->auth_realm && strpbrk(l->auth_realm, "\"\\\r\n"))
-		return fail(block, "auth_realm", "a realm has no quotes and backslashes", err);
+	for (const char *p = l->auth_realm; p && *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f || *p == '"' || *p == '\\')
+			return fail(block, "auth_realm",
+				    "a realm has no control bytes, quotes and backslashes", err);
+	if (l->auth_realm && strlen(l->auth_realm) > REALM_BYTES)
+		return fail(block, "auth_realm", "a realm has at most 400 bytes", err);
 	if (!l->allow && !l->deny && !l->auth_realm)
 		return fail(block, "allow", "it restricts nothing: write allow, deny or auth_realm",
 			    err);

@@ -91,6 +91,14 @@ util_list_len(char *const *list)
 	return n;
 }
 
+bool
+util_list_has(char *const *list, const char *item)
+{
+	while (list && *list && strcmp(*list, item) != 0)
+		list++;
+	return list && *list;
+}
+
 void
 util_list_add(char ***list, const char *item)
 {

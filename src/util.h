@@ -5,6 +5,7 @@
 #ifndef PREFORKD_UTIL_H
 #define PREFORKD_UTIL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,7 @@ int util_fail(char **err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 char **util_list_copy(char *const *list);
 void util_list_add(char ***list, const char *item);
 size_t util_list_len(char *const *list);
+bool util_list_has(char *const *list, const char *item);
 void util_list_free(char **list);
 
 /*

@@ -90,12 +90,17 @@ const char *const exec_env_of_lookup[] = { "REMOTE_HOST", "TCPREMOTEHOST", NULL 
 int
 exec_env_refuse(const struct conf_pool *conf, const char *const *names, const char *why, char **err)
 {
-	struct conf_where where = conf->set[conf_option_index(&conf_pool_section, "environment")];
+	for (size_t i = 0; names[i]; i++) {
+		const char *option = NULL;
 
-	for (size_t i = 0; names[i]; i++)
 		if (exec_env_get(conf->environment, names[i]))
-			return util_fail(err, "%s:%d: environment: %s %s", where.file, where.line,
-					 names[i], why);
+			option = "environment";
+		else if (util_list_has(conf->pass_environment, names[i]))
+			option = "pass_environment";
+		if (option)
+			return conf_pool_fail(conf, option, util_format("%s %s", names[i], why),
+					      err);
+	}
 	return 0;
 }
 

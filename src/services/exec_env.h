@@ -13,7 +13,7 @@ char **exec_env_fixed(const struct conf_pool *conf, const struct identity *id);
 /* The same for more of both lists; NULL: none. */
 void exec_env_extend(char ***list, char *const *pass, char *const *assignments);
 
-/* Refuses an environment that sets one of the names, as why says.  -1 with *err. */
+/* Refuses a pool that sets one of the names or passes it on, as why says.  -1 with *err. */
 int exec_env_refuse(const struct conf_pool *conf, const char *const *names, const char *why,
 		    char **err);
 

@@ -8,8 +8,8 @@
 
 /* ---- names ---- */
 
-/* One that takes longer than until is unknown. */
-static void
+/* -1: it takes longer than until, or there is no way to ask; then the name is "". */
+static int
 look_up(const struct service_setup *setup, const struct conn *conn, const char *ip, bool twice,
 	int64_t until, char name[HOSTNAME_BYTES])
 {
@@ -20,7 +20,7 @@ look_up(const struct service_setup *setup, const struct conn *conn, const char *
 
 	scoreboard_say(setup->slot, doing, strlen(doing));
 	if (hostname_find(ip, twice, util_max(until - util_now_ms(), 0), name) == 0)
-		return;
+		return 0;
 	error = errno;
 	if (log_limit_pass(&setup->scoreboard->lookup_limit, LOG_MS, &held_back))
 		log_notice("pool %s: %s: no name of %s: %s (%u more like this)", setup->pool,
@@ -28,6 +28,7 @@ look_up(const struct service_setup *setup, const struct conn *conn, const char *
 			   error == ETIME ? "it takes longer than hostname_timeout"
 					  : strerror(error),
 			   held_back);
+	return -1;
 }
 
 /* It is the same for most connections, and does not change while a worker lives. */
@@ -43,7 +44,8 @@ look_up_local(const struct service_setup *setup, const struct conn *conn, int64_
 		if (util_now_ms() >= until)
 			return;
 		memcpy(known.ip, f->local_ip, sizeof(known.ip));
-		look_up(setup, conn, known.ip, false, until, known.name);
+		if (look_up(setup, conn, known.ip, false, until, known.name) < 0)
+			known.ip[0] = '\0'; /* the next connection may learn it */
 	}
 	memcpy(f->local_host, known.name, sizeof(known.name));
 }

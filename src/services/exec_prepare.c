@@ -121,15 +121,6 @@ check_words(const struct conf_pool *conf, char *const *texts, char **err)
 	return check_known(conf, used, err);
 }
 
-static bool
-is_in(char *const *list, const char *text)
-{
-	for (size_t i = 0; list && list[i]; i++)
-		if (strcmp(list[i], text) == 0)
-			return true;
-	return false;
-}
-
 /* Values that were passed on are not the configuration's, and stay what they are. */
 static void
 part_environment(struct exec_prepared *p, char *const *assignments)
@@ -139,7 +130,7 @@ part_environment(struct exec_prepared *p, char *const *assignments)
 	for (size_t i = 0; p->environment[i]; i++) {
 		char *item = p->environment[i];
 
-		if (exec_words_in(item) && is_in(assignments, item)) {
+		if (exec_words_in(item) && util_list_has(assignments, item)) {
 			util_list_add(&p->words, item);
 			free(item);
 		} else {

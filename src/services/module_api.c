@@ -2,6 +2,9 @@
 
 #include "module_io.h"
 
+#include <pthread.h>
+#include <unistd.h>
+
 #define LOG_INTERVAL_MS 50
 #define LOG_BURST       100
 #define LOG_TEXT_BYTES  1024
@@ -9,6 +12,7 @@
 static struct {
 	const struct service_setup *setup; /* NULL in the master */
 	bool serving, muted;
+	bool forked; /* this process is a child of the worker: the module's doing */
 	struct module_conn conn;
 } self __attribute__((aligned(4096)));
 
@@ -78,9 +82,16 @@ module_api_mute(void)
 	self.muted = true;
 }
 
+static void
+note_fork(void)
+{
+	self.forked = true;
+}
+
 void
 module_api_start(const struct service_setup *setup)
 {
+	pthread_atfork(NULL, NULL, note_fork);
 	self.setup = setup;
 	self.conn.setup = setup;
 }
@@ -107,12 +118,31 @@ module_api_begin(struct conn *conn, const struct preforkd_pool *pool, void *stat
 	return &c->pub;
 }
 
+/*
+ * As a second worker it would write to the first one's slot and hold the listen socket after
+ * the daemon's end, and nobody would know it.  The connection is still the worker's.
+ */
+static _Noreturn void
+end_forked(void)
+{
+	unsigned held_back;
+
+	if (log_limit_burst(&self.setup->scoreboard->module_limit, LOG_INTERVAL_MS, LOG_BURST,
+			    &held_back))
+		log_error("pool %s: %s process %d that the module has forked returned from serve: "
+			  "it ends",
+			  self.setup->pool, peer_name(), (int)getpid());
+	_exit(1);
+}
+
 /* What is still to be sent, and a close that does not cost the client its end. */
 void
 module_api_end(void)
 {
 	struct module_conn *c = &self.conn;
 
+	if (self.forked)
+		end_forked();
 	if (module_io_flush(&c->pub) == 0 && !c->ended)
 		conn_hang_up(c->conn->fd);
 	self.serving = false;

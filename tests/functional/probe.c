@@ -139,6 +139,8 @@ obey(struct preforkd_conn *c, const char *word, const char *rest)
 		abort();
 	else if (is(word, "exit"))
 		exit(atoi(rest));
+	else if (is(word, "fork"))
+		return fork() != 0 && preforkd_print(c, "forked\n") == 0;
 	else if (is(word, "leak"))
 		leak((size_t)atol(rest));
 	else

@@ -56,6 +56,29 @@ def test_a_script_that_falls_silent_behind_its_head():
             site.wait_log_of('/cgi-bin/silent', SILENT)
 
 
+@pytest.mark.parametrize('options, cgi_options, status', [
+    ((), ['timeout = 500ms'], 504), ((), ['max_time = 500ms'], 504),
+    (['request_timeout = 2s'], (), 503)])
+def test_a_script_that_redirects_and_does_not_end_is_answered_once(options, cgi_options, status):
+    conf = http('keepalive_timeout = 1h', cgi(*cgi_options), options=['workers = 4', *options])
+    scripts = {'redirects': 'echo Location: /other; echo; ' + SLEEP}
+    with Scripts(scripts, conf=conf, files={'other': b'other', 'next': b'next'}) as site:
+        with nothing_left(site), site.client() as client:
+            assert client.ask('/cgi-bin/redirects').status == status
+            assert client.ask('/next').body == b'next'
+
+
+def test_a_script_that_is_silent_behind_its_whole_answer_costs_no_connection():
+    scripts = {'whole': 'echo Content-Type: text/plain; echo Content-Length: 3; echo; echo hi; ' + SLEEP}
+    conf = http('keepalive_timeout = 1h', cgi('timeout = 300ms'))
+    with Scripts(scripts, conf=conf, files={'next': b'next'}) as site, nothing_left(site):
+        with site.client() as client:
+            mark = site.mark()
+            assert client.ask('/cgi-bin/whole').body == b'hi\n'
+            assert client.ask('/next').body == b'next'
+            assert 'no output' not in site.log()[mark:]
+
+
 def test_a_script_that_goes_on_has_no_timeout():
     scripts = {'slow': TEXT + 'for i in 1 2 3 4; do sleep 0.3; echo $i; done'}
     with Scripts(scripts, 'timeout = 1s') as site, nothing_left(site):
@@ -134,6 +157,18 @@ def test_term_comes_within_a_second_and_kill_5_seconds_later():
             assert patient.ask('/cgi-bin/warm').status == 200
             site.wait_gone('deaf')
         patient.sock.close()
+
+
+def test_a_client_that_has_left_before_it_is_told_to_continue():
+    conf = http('keepalive_timeout = 1h', cgi(), options=['workers = 1'],
+                listen='{dir}/socket')  # where a request outlives its client
+    expecting = request('/cgi-bin/silent', 'Expect: 100-continue', method='POST', body=b'x' * 10)
+    with Scripts({'silent': SLEEP}, conf=conf) as site, nothing_left(site):
+        for _ in range(3):
+            mark = site.mark()
+            with site.client() as client:
+                client.send(expecting[:-10])
+            gone(site, 'silent', r'\d+', mark)
 
 
 def test_a_client_that_half_closes_has_left_but_not_over_a_unix_socket():

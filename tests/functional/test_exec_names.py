@@ -213,6 +213,16 @@ def test_after_the_time_the_program_runs_without_a_name():
 
 
 @needs_preload
+def test_a_name_of_this_end_that_came_too_late_is_asked_for_again():
+    conf = names('hostname_lookup = on', 'hostname_timeout = 300ms', workers=1)
+    with faked(conf, _0_0_2='away.example') as daemon:
+        assert 'TCPLOCALHOST' not in told(daemon, '127.0.0.2')
+        with open(daemon.dir / 'names', 'a') as known:
+            known.write('127.0.0.1 home.example\n')
+        assert told(daemon, '127.0.0.2')['TCPLOCALHOST'] == 'home.example'
+
+
+@needs_preload
 def test_who_waits_for_a_name_keeps_nobody_else_waiting():
     with asking() as (daemon, sock, worker, asks):
         for _ in range(3):

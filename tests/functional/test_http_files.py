@@ -252,6 +252,17 @@ def test_each_packed_file_has_a_tag_of_its_own_that_is_the_same_each_time():
             assert (answer.status, answer.body) == (200, b'changed')
 
 
+def test_several_ranges_of_a_packed_file_are_the_whole():
+    # Content-Encoding is of the whole body, and that would be parts with text between them.
+    with Site(http('precompressed = { "gzip" }'), {'a.txt': b'plain', 'a.txt.gz': b'packed'}) as site:
+        field = 'Accept-Encoding: gzip'
+        one = site.ask('/a.txt', field, 'Range: bytes=1-2')
+        assert (one.status, one['Content-Encoding'], one.body) == (206, 'gzip', b'ac')
+        several = site.ask('/a.txt', field, 'Range: bytes=0-0,2-3')
+        assert (several.status, several['Content-Encoding'], several.body) == (200, 'gzip', b'packed')
+        assert site.ask('/a.txt', 'Range: bytes=0-0,2-3').status == 206
+
+
 def test_a_packed_index():
     files = {'index.html': b'plain plain', 'index.html.gz': b'packed'}
     with Site(http('precompressed = { "gzip" }'), files) as site:
@@ -378,6 +389,16 @@ def test_a_very_long_redirect_is_an_answer():
             assert answer.status in (302, 414), answer
             assert answer.status == 414 or urllib.parse.unquote(answer['Location']) == \
                 '/new/' + urllib.parse.unquote(rest)
+
+
+@pytest.mark.parametrize('length', [20000, 40000, 45000, 65000])
+def test_a_redirect_has_the_whole_query_or_is_none(length):
+    lines = ['limit_request_line = 65536', 'redirect "/old/" { to = "/new/" }']
+    with Site(http(*lines), {'d/index.html': b''}) as site:
+        for target, there in ('/old/a', '/new/a'), ('/d', '/d/'):
+            answer = site.ask(f'{target}?{"x" * length}')
+            assert answer.status in (301, 302, 414), answer
+            assert answer.status == 414 or answer['Location'] == f'{there}?{"x" * length}'
 
 
 def test_redirect_sends_elsewhere_with_what_stands_behind_its_prefix():

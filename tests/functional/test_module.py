@@ -14,8 +14,8 @@ import threading
 
 import pytest
 
-from harness import (PATIENCE, PREFORKD, SANITIZED, SRCDIR, Daemon, alive, check_config, descriptors,
-                     eventually, read_all)
+from harness import (PATIENCE, PREFORKD, SANITIZED, SRCDIR, Daemon, alive, check_config, children,
+                     descriptors, eventually, read_all)
 from load import pool
 from test_control import can_trace, silence, wait_pool
 
@@ -418,6 +418,16 @@ def test_a_module_that_ends_its_worker_costs_its_own_connection_only(probe, line
         assert other.ask('echo after') == 'after'
         assert pid not in daemon.wait_workers(2, 'probe')
         assert ask(daemon, 'echo next') == 'next' and daemon.ask('echo', b'x') == b'x'
+
+
+def test_a_process_of_a_module_that_returns_becomes_no_worker(probe):
+    with probe(module(lines=['workers = 1'])) as daemon, Talk(daemon) as talk:
+        worker = int(talk.ask('pid'))
+        assert talk.ask('fork') == 'forked'
+        daemon.wait_log(r'error: pool probe: 127\.0\.0\.1:\d+ process \d+ that the module has forked '
+                        r'returned from serve: it ends$')
+        eventually(lambda: not any(map(alive, children(worker))), 'the end of the process')
+        assert talk.ask('echo on') == 'on'
 
 
 def test_a_module_that_loops_is_ended_by_request_timeout(probe):

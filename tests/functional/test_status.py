@@ -81,6 +81,13 @@ def test_a_section_of_a_site_says_the_same_to_whom_it_may():
         assert site.ask('/server-statusx').status == 404
 
 
+def test_a_section_without_its_slash_leads_to_the_page():
+    with Site(http(f'status "/the status ü" {{ {OPEN} }}')) as site:
+        moved = site.ask('/the%20status%20%C3%BC')
+        assert (moved.status, moved['Location']) == (301, '/the%20status%20%C3%BC/')
+        assert site.ask(moved['Location']).status == 200
+
+
 def test_only_the_pools_that_are_named():
     with Site(http() + http(name='other') + status_pool('pools = { "other" }')) as site:
         document = json.loads(ask(site, '/status.json').body)

@@ -319,6 +319,14 @@ only_a_harmless_host_becomes_the_name_of_the_server(void **state)
 		{ "a&b", "www", "www" },
 		{ "$(b)", "www", "www" },
 		{ "a,b", NULL, "198.51.100.2" },
+		{ ".", "www", "www" },
+		{ "..", "www", "www" },
+		{ ".www", "a", "a" },
+		{ "www..example.org", "a", "a" },
+		{ "www.example.org..", "a", "a" },
+		{ "-rf", "www", "www" },
+		{ "www.-rf", "a", "a" },
+		{ "a-b.example-", "www", "a-b.example-" },
 		{ "", NULL, "198.51.100.2" },
 	};
 	char raw[256];

@@ -47,11 +47,14 @@ lists_grow_and_copy(void **state)
 
 	(void)state;
 	assert_int_equal(util_list_len(list), 0);
+	assert_false(util_list_has(list, "a"));
 	util_list_add(&list, "a");
 	util_list_add(&list, "b");
 	copy = util_list_copy(list);
 	util_list_free(list);
 	assert_int_equal(util_list_len(copy), 2);
+	assert_true(util_list_has(copy, copy[1]));
+	assert_false(util_list_has(copy, "neither"));
 	assert_string_equal(copy[1], "b");
 	util_list_free(copy);
 }

@@ -106,17 +106,7 @@ decide(const struct quality *quality, bool there, const char *coding)
 }
 
 int
-http_accept_encoding(struct http_text accept_encoding, const char *coding)
-{
-	struct quality quality = { UNSAID, UNSAID };
-
-	if (accept_encoding.at)
-		read_list(accept_encoding, coding, &quality);
-	return decide(&quality, accept_encoding.at != NULL, coding);
-}
-
-int
-http_accept_encoding_of(const struct http_head *head, const char *coding)
+http_accept_encoding(const struct http_head *head, const char *coding)
 {
 	struct quality quality = { UNSAID, UNSAID };
 	bool there = false;

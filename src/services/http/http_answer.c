@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -108,4 +109,31 @@ http_answer_redirect(struct http_request *r, int status, const char *location)
 	char page[512];
 
 	http_answer_body(r, &reply, page, http_reply_page(status, page, sizeof(page)));
+}
+
+void
+http_answer_redirect_query(struct http_request *r, int status, char *location, size_t size)
+{
+	struct http_text query = r->target.query;
+	size_t len = strlen(location);
+
+	if (r->target.has_query && query.len + 2 > size - len) {
+		http_answer_status(r, 414, NULL);
+		return;
+	}
+	if (r->target.has_query)
+		snprintf(location + len, size - len, "?%.*s", (int)query.len, query.at);
+	http_answer_redirect(r, status, location);
+}
+
+/* A relative reference: the client knows its scheme and host better than we do. */
+void
+http_answer_slash(struct http_request *r)
+{
+	static char location[3 * HTTP_PATH_BYTES + HTTP_REDIRECT_QUERY_BYTES];
+	size_t len =
+	    http_target_encode(location, 3 * HTTP_PATH_BYTES, r->target.path, r->target.len);
+
+	memcpy(location + len, "/", 2);
+	http_answer_redirect_query(r, 301, location, sizeof(location));
 }

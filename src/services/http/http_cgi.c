@@ -181,10 +181,10 @@ pump(struct http_request *r)
 		.keep_running = conf->keep_running,
 	};
 
-	self.in[1] = -1; /* the pump closes it */
 	http_cgi_answer_init(&self.answer, r, self.script.nph);
-	if (pump.in_fd >= 0 && !http_body_continue(r->input))
+	if (self.in[1] >= 0 && !http_body_continue(r->input))
 		return HTTP_PUMP_GONE;
+	self.in[1] = -1; /* the pump closes it */
 	return http_pump_run(&pump);
 }
 
@@ -295,6 +295,7 @@ settle_answer(struct http_request *r, enum http_pump_end end)
 		http_answer_status(r, status, status == 503 ? RETRY : NULL);
 	else
 		r->broken = true;
+	self.answer.redirects = false; /* that was the answer */
 }
 
 static void
@@ -368,7 +369,7 @@ serve_script(struct http_request *r)
 		close_one(&self.out[i]);
 	}
 	close_one(&self.spool.fd);
-	return self.answer.redirects ? HTTP_CGI_REDIRECTS : util_max(status, 0);
+	return self.answer.redirects && !r->broken ? HTTP_CGI_REDIRECTS : util_max(status, 0);
 }
 
 int

@@ -241,6 +241,20 @@ set_fields(const struct http_cgi_request *r)
 
 /* ---- the rest ----------------------------------------------------------------------------- */
 
+/* Labels of letters, digits and '-', which do not begin with that, and so neither ".." nor an
+ * option of a program; a dot at the end makes a name absolute. */
+static bool
+is_name(struct http_text host)
+{
+	char before = '.';
+
+	for (size_t i = 0; i < host.len; before = host.at[i++])
+		if (!is_word(host.at[i]) &&
+		    (before == '.' || (host.at[i] != '-' && host.at[i] != '.')))
+			return false;
+	return host.len > 0;
+}
+
 /*
  * A script puts SERVER_NAME into links and mails: what the client made up may only be what is
  * harmless everywhere.
@@ -248,8 +262,6 @@ set_fields(const struct http_cgi_request *r)
 static bool
 may_be_server_name(const struct http_cgi_request *r, struct http_text host)
 {
-	size_t i = 0;
-
 	if (host.len > 0 && host.at[0] == '[')
 		return true;
 	if (r->server_name && http_text_is_nocase(host, r->server_name))
@@ -257,9 +269,7 @@ may_be_server_name(const struct http_cgi_request *r, struct http_text host)
 	for (char *const *alias = r->server_alias; alias && *alias; alias++)
 		if ((*alias)[0] != '*' && http_text_is_nocase(host, *alias))
 			return true;
-	while (i < host.len && (is_word(host.at[i]) || host.at[i] == '-' || host.at[i] == '.'))
-		i++;
-	return host.len > 0 && i == host.len;
+	return is_name(host);
 }
 
 /* local: the address, or "" without one. */

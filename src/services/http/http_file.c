@@ -158,11 +158,11 @@ open_precompressed(const struct http_request *r, int root, const char *path, str
 	int best = 0, found = -1;
 
 	for (size_t i = 0; codings && codings[i]; i++) {
-		int quality = http_accept_encoding_of(r->head, codings[i]), fd;
+		int quality = http_accept_encoding(r->head, codings[i]), fd;
 		const char *longer;
 		struct stat other;
 
-		if (quality <= best || quality < http_accept_encoding_of(r->head, "identity"))
+		if (quality <= best || quality < http_accept_encoding(r->head, "identity"))
 			continue;
 		longer = http_scratch_format("%s.%s", path,
 					     strcmp(codings[i], "gzip") == 0 ? "gz" : codings[i]);
@@ -264,19 +264,6 @@ serve_directory(struct http_request *r, int root, const char *path)
 	return status;
 }
 
-/* A relative reference: the client knows its scheme and host better than we do. */
-static void
-redirect_to_slash(struct http_request *r)
-{
-	static char location[3 * HTTP_PATH_BYTES + 16384];
-	size_t len =
-	    http_target_encode(location, 3 * HTTP_PATH_BYTES, r->target.path, r->target.len);
-
-	snprintf(location + len, sizeof(location) - len, "/%s%.*s", r->target.has_query ? "?" : "",
-		 (int)r->target.query.len, r->target.query.at ? r->target.query.at : "");
-	http_answer_redirect(r, 301, location);
-}
-
 int
 http_file_serve(struct http_request *r, int root, const char *path)
 {
@@ -286,6 +273,6 @@ http_file_serve(struct http_request *r, int root, const char *path)
 		return serve_directory(r, root, path);
 	error = try_file(r, root, path);
 	if (error == EISDIR)
-		redirect_to_slash(r);
+		http_answer_slash(r);
 	return error == 0 || error == EISDIR ? 0 : fail(r, root, path, error);
 }

@@ -185,7 +185,7 @@ patience(const struct http_pump *p, int64_t now)
 		ms = util_min(ms, p->conn->send_timeout / 8);
 	else if (wants_body(p))
 		ms = util_min(ms, http_body_patience(p->body));
-	else
+	else if (self.grace_at == 0)
 		ms = util_min(ms, p->timeout_ms - self.silent_ms);
 	return util_max(util_min(ms, LOOK_MS), 0);
 }
@@ -267,7 +267,8 @@ is_late(const struct http_pump *p, int64_t now, enum http_pump_end *end)
 		return http_conn_is_stuck(p->conn, &self.client_left, &self.client_since);
 	} else if (wants_body(p) && http_body_patience(p->body) <= 0)
 		*end = HTTP_PUMP_BODY_LATE;
-	else if (!wants_body(p) && !self.read_all && self.silent_ms >= p->timeout_ms)
+	else if (!wants_body(p) && !self.read_all && self.grace_at == 0 &&
+		 self.silent_ms >= p->timeout_ms)
 		*end = HTTP_PUMP_SILENT;
 	else
 		return false;

@@ -94,6 +94,9 @@ http_ranges_serve(struct http_request *r, struct http_reply *reply, int fd, int6
 	case HTTP_RANGE_NONE:
 		return false;
 	case HTTP_RANGE_SOME:
+		/* Content-Encoding would be that of the parts together (RFC 9110 8.4). */
+		if (n > 1 && reply->coding)
+			return false;
 		if (n == 1)
 			send_one(r, reply, fd, &ranges[0], size);
 		else

@@ -21,7 +21,7 @@
 static void
 serve_redirect(struct http_request *r, const struct http_redirect *redirect)
 {
-	static char location[4 * HTTP_PATH_BYTES + 16384];
+	static char location[4 * HTTP_PATH_BYTES + HTTP_REDIRECT_QUERY_BYTES];
 	const char *rest = r->target.path + redirect->prefix.len;
 	const char *to = redirect->conf->to, *end = r->target.path + r->target.len;
 	size_t len = strlen(to);
@@ -40,10 +40,8 @@ serve_redirect(struct http_request *r, const struct http_redirect *redirect)
 		len -= location[len - 1] == '/';
 		location[len++] = '/';
 	}
-	len += http_target_encode(location + len, 3 * HTTP_PATH_BYTES, rest, (size_t)(end - rest));
-	snprintf(location + len, sizeof(location) - len, "%s%.*s", r->target.has_query ? "?" : "",
-		 (int)r->target.query.len, r->target.query.at ? r->target.query.at : "");
-	http_answer_redirect(r, (int)redirect->conf->code, location);
+	http_target_encode(location + len, 3 * HTTP_PATH_BYTES, rest, (size_t)(end - rest));
+	http_answer_redirect_query(r, (int)redirect->conf->code, location, sizeof(location));
 }
 
 /* Who may see what lies below a location.  0, or a status, with *fields for 401. */

@@ -13,8 +13,9 @@
 #include "http_site.h"
 #include "service.h"
 
-#define HTTP_SMALL_BYTES  32768 /* a body up to this goes out with its head */
-#define HTTP_FAULT_LOG_MS 10000
+#define HTTP_SMALL_BYTES          32768 /* a body up to this goes out with its head */
+#define HTTP_REDIRECT_QUERY_BYTES 16384 /* room for one in a Location, whatever its path is */
+#define HTTP_FAULT_LOG_MS         10000
 
 struct http_request {
 	struct http_conn *conn;
@@ -51,6 +52,10 @@ void http_request_serve(struct http_request *r);
 /* http_answer.c: each sends one whole answer, or sets broken. */
 void http_answer_status(struct http_request *r, int status, const char *fields);
 void http_answer_redirect(struct http_request *r, int status, const char *location);
+/* The same with the request's query behind it, in a buffer of that size; 414: it has no room. */
+void http_answer_redirect_query(struct http_request *r, int status, char *location, size_t size);
+/* To the same path with a slash behind it. */
+void http_answer_slash(struct http_request *r);
 void http_answer_body(struct http_request *r, struct http_reply *reply, const char *body,
 		      size_t len);
 

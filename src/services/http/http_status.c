@@ -103,15 +103,16 @@ show(struct http_request *r, const struct view *view, const struct status_doc *d
 	char *body = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&body, &len);
-	bool well;
+	bool well, whole;
 
 	if (!out)
 		return 500;
 	well = view->print(doc, out);
-	if (fclose(out) == 0)
+	whole = fclose(out) == 0;
+	if (whole)
 		answer(r, well ? 200 : 503, view->type, body, len);
 	free(body);
-	return body ? 0 : 500;
+	return whole ? 0 : 500;
 }
 
 int
@@ -127,10 +128,7 @@ http_status_serve(struct http_request *r, const struct http_status *section)
 		return 403;
 	rest -= rest > r->target.path && rest[-1] == '/';
 	if (*rest == '\0') { /* what the page asks for stands beside it */
-		char *location = util_format("%s/", section->prefix.text);
-
-		http_answer_redirect(r, 301, location);
-		free(location);
+		http_answer_slash(r);
 		return 0;
 	}
 	view = find_view(rest);

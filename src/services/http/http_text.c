@@ -105,14 +105,3 @@ http_text_next(struct http_text *list, struct http_text *member)
 	}
 	return false;
 }
-
-bool
-http_text_has_token(struct http_text list, const char *token)
-{
-	struct http_text member;
-
-	while (http_text_next(&list, &member))
-		if (http_text_is_nocase(member, token))
-			return true;
-	return false;
-}

@@ -35,12 +35,6 @@ http_is(char byte, unsigned int set)
 	return (http_bytes[(unsigned char)byte] & set) != 0;
 }
 
-static inline bool
-http_is_token(unsigned char byte)
-{
-	return (http_bytes[byte] & HTTP_TOKEN) != 0;
-}
-
 /* The value of a hexadecimal digit; -1 for any other byte. */
 int http_text_hex(char digit);
 
@@ -63,8 +57,5 @@ struct http_text http_text_trim(struct http_text);
  * may be quoted strings.
  */
 bool http_text_next(struct http_text *list, struct http_text *member);
-
-/* Such a list has that member, in whatever case; members are compared whole. */
-bool http_text_has_token(struct http_text list, const char *token);
 
 #endif
