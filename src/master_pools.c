@@ -12,6 +12,7 @@
 #include "worker.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define FAMILY_MAX 64 /* processes of a program that are looked at */
@@ -38,7 +39,7 @@ spawn(struct pool *pool, struct generation *gen, size_t slot)
 		.scoreboard = pool->scoreboard,
 		.figures = pool_figures_slot(pool, slot),
 		.slot = slot,
-		.give_fd = pool->give_fd,
+		.give_fd = pool->give_fds[0],
 		.places_fd = pool->places_fd,
 		.control_fd = master.control_fds[1],
 		.master = getpid(),
@@ -205,19 +206,34 @@ watch(struct pool *pool, bool on)
 	mp->watching = event_add(mp->watch, NULL) == 0;
 }
 
-/* What is left of an earlier look is taken back: those have given way, or need not. */
+/* As many as there can be, for a worker may write as fast as this reads. */
+static void
+take_back(int fd)
+{
+	uint64_t token;
+
+	for (int i = 0; i < CONF_MAX_WORKERS; i++)
+		if (recv(fd, &token, sizeof(token), MSG_DONTWAIT) <= 0)
+			return;
+}
+
+/*
+ * What is left of an earlier look is taken back: those have given way, or need not; and so
+ * is what workers have handed back.  These calls do not wait, whatever flags a worker sets.
+ */
 static void
 give_way(struct pool *pool, int n)
 {
-	uint64_t value = (uint64_t)n, left;
+	static const uint64_t token = 1;
 
 	if (n == 0 && !pool->giving_way)
 		return;
-	while (read(pool->give_fd, &left, sizeof(left)) == (ssize_t)sizeof(left))
-		;
+	for (size_t i = 0; i < ARRAY_LEN(pool->give_fds); i++)
+		take_back(pool->give_fds[i]);
 	pool->giving_way = n > 0;
-	if (n > 0 && write(pool->give_fd, &value, sizeof(value)) < 0)
-		return; /* it cannot be full */
+	while (n-- > 0 && send(pool->give_fds[1], &token, sizeof(token),
+			       MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof(token))
+		;
 }
 
 static void

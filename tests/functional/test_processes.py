@@ -148,11 +148,11 @@ def test_descriptors_are_exactly_the_expected_ones():
         for pid in daemon.workers('true'):
             assert kinds(pid) == {**worker, 'pipe': 3}
         assert kinds(daemon.pid) == {'/dev/null': 1, 'log': 2, 'anon_inode:[eventpoll]': 1,
-                                     'anon_inode:[eventfd]': 2,  # one a pool
-                                     '/memfd:places (deleted)': 2,  # the same
+                                     '/memfd:places (deleted)': 2,  # one a pool
                                      '/memfd:figures (deleted)': 1,
                                      'pipe': 2 + 2,      # control, libevent's signals
-                                     'socket': 2 + 2 + 1}  # log channel, listen, control
+                                     # log channel, listen, what asks to give way, control
+                                     'socket': 2 + 2 + 2 * 2 + 1}
 
 
 def test_a_daemon_in_the_background_holds_nothing_that_its_starter_had():

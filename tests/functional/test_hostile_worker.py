@@ -1,0 +1,71 @@
+"""A worker that has gone mad or is not ours any more: what it shares with the master (pipes,
+descriptors with their flags) it may use as it likes, and the master must neither stop nor
+neglect the other pools."""
+import contextlib
+import ctypes
+import fcntl
+import os
+import signal
+import struct
+
+import pytest
+
+from harness import descriptors, eventually
+from load import ANSWERED, outcome, pool
+from web import Site, http
+
+PIDFD_GETFD = 438
+
+
+def stolen(pid, fd):
+    """The same open file as descriptor fd of the process, its flags included."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with contextlib.ExitStack() as stack:
+        try:
+            pidfd = os.pidfd_open(pid)
+        except (AttributeError, OSError) as error:
+            pytest.skip(f'pidfd_open(2): {error}')
+        stack.callback(os.close, pidfd)
+        got = libc.syscall(PIDFD_GETFD, pidfd, fd, 0)
+        if got < 0:
+            pytest.skip(f'pidfd_getfd(2): {os.strerror(ctypes.get_errno())}')
+        return got
+
+
+@contextlib.contextmanager
+def seized(pid, wanted):
+    """All descriptors of a worker whose target begins so, as if the caller were it."""
+    fds = [stolen(pid, fd) for fd, target in descriptors(pid).items()
+           if fd > 2 and target.startswith(wanted)]
+    try:
+        yield fds
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def everything_blocks(fd):
+    fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) & ~os.O_NONBLOCK)
+
+
+def fills(fd):
+    with contextlib.suppress(OSError):
+        os.write(fd, struct.pack('=Q', 2 ** 64 - 2))
+
+
+@pytest.mark.parametrize('madness', [everything_blocks, fills])
+def test_what_asks_kept_connections_to_give_way_does_not_hold_the_master(madness):
+    conf = http('keepalive_timeout = 1h', options=('workers = 2',)) + pool('echo', 'workers = 1')
+    with Site(conf, {'file': b'file'}) as site, contextlib.ExitStack() as stack:
+        for worker in site.wait_workers(2, 'web'):
+            for fd in stack.enter_context(seized(worker, ('anon_inode:', 'socket:'))):
+                madness(fd)
+        clients = [stack.enter_context(site.client()) for _ in range(6)]
+        for client in clients:  # more than there are workers: the master must ask
+            client.send(b'GET /file HTTP/1.1\r\nHost: www.test\r\n\r\n')
+        echo, = site.workers('echo')
+        for _ in range(3):
+            os.kill(echo, signal.SIGKILL)
+            echo, = eventually(lambda old=echo: site.workers('echo') not in ([], [old])
+                               and site.workers('echo'), 'the master to replace a worker')
+            assert outcome(site.address('echo'), b'hello\n') == ANSWERED
