@@ -35,7 +35,6 @@ spawn(struct pool *pool, struct generation *gen, size_t slot)
 		.gen = gen,
 		.pool = pool->name,
 		.title = pool->title,
-		.pool_id = pool->id,
 		.scoreboard = pool->scoreboard,
 		.figures = pool_figures_slot(pool, slot),
 		.slot = slot,

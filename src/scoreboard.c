@@ -100,6 +100,12 @@ scoreboard_last_words(const struct scoreboard *sb, size_t slot,
 	text[SCOREBOARD_TEXT_BYTES] = '\0';
 }
 
+bool
+scoreboard_has_rung(const struct scoreboard *sb)
+{
+	return atomic_load(&sb->bell) != 0;
+}
+
 void
 scoreboard_hush(struct scoreboard *sb)
 {

@@ -6,11 +6,12 @@ import ctypes
 import fcntl
 import os
 import signal
+import socket
 import struct
 
 import pytest
 
-from harness import descriptors, eventually
+from harness import Daemon, descriptors, eventually
 from load import ANSWERED, outcome, pool
 from web import Site, http
 
@@ -69,3 +70,23 @@ def test_what_asks_kept_connections_to_give_way_does_not_hold_the_master(madness
             echo, = eventually(lambda old=echo: site.workers('echo') not in ([], [old])
                                and site.workers('echo'), 'the master to replace a worker')
             assert outcome(site.address('echo'), b'hello\n') == ANSWERED
+
+
+@pytest.mark.parametrize('rubbish', [b'?', bytes(range(1, 8)), b'\xff' * 40])
+def test_rubbish_in_the_control_pipe_costs_no_other_pool_its_message(rubbish):
+    conf = pool('echo', 'workers = 1') + pool('grows', 'start_workers = 1', 'min_spare_workers = 1',
+                                              'max_spare_workers = 3', 'max_workers = 5')
+    with Daemon(conf) as daemon, contextlib.ExitStack() as stack:
+        daemon.wait_workers(1, 'grows')
+        pipe, = stack.enter_context(seized(daemon.workers('echo')[0], 'pipe:'))
+        try:
+            daemon.signal(signal.SIGSTOP)
+            os.write(pipe, rubbish)
+            family, where = daemon.address('grows')
+            client = stack.enter_context(socket.socket(family))
+            client.connect(where)
+            client.sendall(b'hello\n')
+            assert client.recv(6) == b'hello\n'  # so the worker has rung
+        finally:
+            daemon.signal(signal.SIGCONT)
+        daemon.wait_workers(2, 'grows')
