@@ -143,6 +143,15 @@ take_leave(const char *taken)
 
 /* ---- what it says ---- */
 
+/* Whoever is dead serves nobody, whatever it has said before; also when it is reaped already. */
+static bool
+is_dead(pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid != 0;
+}
+
 /* false: the upgrade is over. */
 static bool
 obey_line(char *line)
@@ -155,6 +164,8 @@ obey_line(char *line)
 		return true;
 	}
 	if (strncmp(line, "ready ", 6) == 0) {
+		if (is_dead(self.pid))
+			return true; /* its exit status tells more */
 		take_leave(line + 6);
 		return false;
 	}

@@ -15,7 +15,8 @@ import subprocess
 import pytest
 
 from daemonized import Background, Daemonized
-from harness import PATIENCE, PREFORKD, Daemon, alive, children, eventually, title, workers_of
+from harness import (PATIENCE, PREFORKD, Daemon, alive, children, eventually, proc_stat, title,
+                     workers_of)
 from load import ANSWERED, Load, held, open_client, outcome, paced, pool, read_answer, script
 from test_control import FAILED, wait_pool
 from test_signals import changed
@@ -349,6 +350,30 @@ def test_a_binary_that_does_not_start_is_abandoned(content, text):
     with Upgraded(BOTH) as daemon:
         daemon.put_binary(content)
         assert text in refused(daemon)
+        assert succeeds(daemon)
+
+
+# Says that it serves and is gone before the old one hears of it.
+READY_AND_GONE = b"""#!/bin/sh
+kill -STOP $PPID
+rest=${PREFORKD_HANDOVER#*:}
+echo ready 111 >&${rest%%:*}
+kill -9 $$
+"""
+
+
+def test_a_new_master_that_dies_with_its_word_of_being_ready_does_not_take_over():
+    with Upgraded(BOTH) as daemon:
+        daemon.put_binary(READY_AND_GONE)
+        workers = daemon.workers()
+        with daemon.ctl_begun('upgrade') as upgrade:
+            new = int(daemon.wait_log(r'upgrade: started \S+ as pid (\d+)').group(1))
+            eventually(lambda: proc_stat(new) and proc_stat(new)[1] == 'Z', 'its end')
+            daemon.signal(signal.SIGCONT)
+            assert upgrade.wait(PATIENCE) == FAILED
+            assert 'signal 9' in upgrade.stderr.read()
+        assert daemon.workers() == workers
+        assert outcome(daemon.address('echo'), b'as before\n') == ANSWERED
         assert succeeds(daemon)
 
 
