@@ -440,11 +440,12 @@ void
 master_reload_step(void)
 {
 	for (;;) {
+		/* Who waits for an outcome must hear it before there is another one. */
+		master_control_look();
 		if (!master.plan && master.reload_again && master.state == MASTER_RUNNING &&
 		    !master_upgrade_is_under_way())
 			master_reload_begin();
 		if (!master.plan || !decide())
 			return;
-		master_control_look();
 	}
 }

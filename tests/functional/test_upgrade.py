@@ -444,6 +444,20 @@ def test_a_second_upgrade_while_one_is_under_way_is_refused():
         assert succeeds(daemon)
 
 
+def test_who_waits_for_an_upgrade_hears_of_its_end_also_when_a_bad_reload_follows_at_once():
+    with Upgraded(ECHO) as daemon:
+        daemon.put_binary(HANGING)
+        with daemon.ctl_begun('upgrade') as upgrade:
+            daemon.wait_log('upgrade: started')
+            daemon.write('nonsense = 1\n')
+            daemon.signal(signal.SIGHUP)
+            daemon.request('version')  # the signal is behind us
+            end_upgrade(daemon)
+            daemon.wait_log('reload refused')
+            assert upgrade.wait(PATIENCE) == FAILED
+            assert 'signal 9' in upgrade.stderr.read()
+
+
 def test_a_second_signal_while_an_upgrade_is_under_way_starts_no_second_one():
     with Upgraded(ECHO) as daemon:
         daemon.put_binary(HANGING)
