@@ -87,8 +87,7 @@ struct pool_figures {
 struct pool_history {
 	struct history past;
 	/* Since the last sample. */
-	uint64_t requests;
-	int64_t us;
+	uint64_t requests, us;
 	int longest_queue;
 };
 

@@ -148,6 +148,12 @@ pool_slots_sync(struct pool *pool, int64_t now)
 			sync_starting(pool, i, now);
 }
 
+int64_t
+pool_slots_since(const struct slot *slot, int64_t said, int64_t now)
+{
+	return util_min(util_max(said, slot->forked), now);
+}
+
 void
 pool_slots_retire(struct pool *pool, struct slot *slot)
 {

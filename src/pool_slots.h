@@ -32,6 +32,9 @@ void pool_slots_end(struct pool *pool, struct slot *slot, int64_t now);
 /* Tells a worker that empties the queue that it is empty: to accept no more. */
 void pool_slots_retire(struct pool *pool, struct slot *slot);
 
+/* Since when it does what it does: as it says, but not before it was, nor after now. */
+int64_t pool_slots_since(const struct slot *slot, int64_t said, int64_t now);
+
 /* The slot of a worker that lives, or NULL. */
 struct slot *pool_slots_find(const struct pool *pool, pid_t pid);
 

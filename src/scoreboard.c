@@ -128,7 +128,9 @@ scoreboard_idle(const struct scoreboard *sb)
 int
 scoreboard_low(const struct scoreboard *sb)
 {
-	return atomic_load(&sb->low);
+	int low = atomic_load(&sb->low);
+
+	return low > 0 ? low : 0;
 }
 
 void
