@@ -178,7 +178,8 @@ pool_slots_drain(struct pool *pool, struct slot *slot, int64_t now)
 void
 pool_slots_end(struct pool *pool, struct slot *slot, int64_t now)
 {
-	if (slot->state == SLOT_FREE || slot->state == SLOT_KILLED)
+	/* Once more must not give it more time. */
+	if (slot->state == SLOT_FREE || slot->state == SLOT_KILLED || slot->at_once)
 		return;
 	pool->ops->signal(slot->pid, SIGTERM);
 	set_state(pool, slot, SLOT_DRAINING, now);

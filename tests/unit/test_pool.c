@@ -271,6 +271,20 @@ a_second_stop_makes_it_fast(void **state)
 }
 
 static void
+to_be_told_to_end_at_once_again_gives_no_more_time(void **state)
+{
+	struct pool *pool = new_pool(new_generation(new_listener(), 2, 0, 0, 0), 1000);
+
+	(void)state;
+	for (int64_t now = 2000; now < 7000; now += 1000)
+		assert_true(pool_end_worker(pool, 1001, true, now));
+	assert_int_equal(world.signals[1], SIGTERM);
+	pool_end_worker(pool, 1001, true, 7000);
+	assert_int_equal(world.signals[1], SIGKILL);
+	end_pool(pool);
+}
+
+static void
 a_program_whose_worker_died_is_reported(void **state)
 {
 	struct pool *pool = new_pool(new_generation(new_listener(), 2, 0, 0, 0), 1000);
@@ -388,6 +402,7 @@ main(void)
 		cmocka_unit_test(a_handshake_under_way_is_waited_for),
 		cmocka_unit_test(the_busy_ones_close_the_listener_once_the_queue_is_empty),
 		cmocka_unit_test(a_second_stop_makes_it_fast),
+		cmocka_unit_test(to_be_told_to_end_at_once_again_gives_no_more_time),
 		cmocka_unit_test(a_program_whose_worker_died_is_reported),
 		cmocka_unit_test(the_place_of_a_dead_worker_among_its_source_is_free),
 		cmocka_unit_test(one_more_and_one_less),
