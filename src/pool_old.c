@@ -7,6 +7,9 @@
 #define HANDSHAKE_MS      2000
 #define HANDSHAKE_LOOK_MS 50
 
+/* So many workers in vain, and a queue is given up: they die before they serve. */
+#define IN_VAIN_MAX 10
+
 void
 pool_old_add(struct pool *pool, struct generation *gen, enum generation_phase phase, int64_t now)
 {
@@ -65,7 +68,7 @@ finish_generation(struct pool *pool, struct generation *gen, int64_t now, int64_
 
 	if (stored && !in_time) {
 		close_listener(pool, gen); /* nothing holds connections back: no end in sight */
-	} else if (queue > 0 && (!gen->emptied || in_time)) {
+	} else if (queue > 0 && gen->in_vain < IN_VAIN_MAX && (!gen->emptied || in_time)) {
 		gen->emptied = false;
 		empty_queue(pool, gen, queue, now);
 		if (gen->workers == 0)

@@ -376,6 +376,16 @@ judge(const struct slot *slot, int status, uint64_t requests, int64_t now)
 	return POLICY_OF_NO_USE;
 }
 
+/* Made to empty a queue, it has not: see pool_old.c. */
+static bool
+died_in_vain(const struct slot *slot, int status, enum policy_death how)
+{
+	bool made_for_it = slot->state == SLOT_DRAINING && slot->since == slot->forked;
+
+	return made_for_it && how != POLICY_OF_USE &&
+	       !(WIFEXITED(status) && WEXITSTATUS(status) == WORKER_LEFT);
+}
+
 struct slot *
 pool_slots_find(const struct pool *pool, pid_t pid)
 {
@@ -414,6 +424,7 @@ pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
 	log_end(pool, slot, end, expected, early, requests, now);
 	if (!expected || (slot->late && of_living))
 		count_failure(pool, slot, how, reason_of(how, status, oom), end, now);
+	slot->gen->in_vain += died_in_vain(slot, status, how);
 	/* Who leaves by itself has found the queue empty; who cannot start never will. */
 	if (slot->gen->phase == GENERATION_FINISHING && WIFEXITED(status) && !slot->retired &&
 	    !lost_its_program(status))

@@ -220,6 +220,57 @@ a_queue_without_workers_is_emptied_by_new_ones(void **state)
 	pool_free(pool);
 }
 
+/* All workers die as soon as they are forked, for so long; how many that are. */
+static int
+forks_in_vain(struct pool *pool, int status, int64_t from, int64_t until)
+{
+	pid_t first = world.last_pid;
+
+	for (int64_t now = from; now < until && !pool_is_gone(pool); now++) {
+		for (size_t i = 0; i < pool->nslots; i++)
+			if (pool->slots[i].state != SLOT_FREE)
+				pool_reaped(pool, pool->slots[i].pid, status, now);
+		pool_look(pool, now);
+	}
+	return (int)(world.last_pid - first);
+}
+
+static void
+a_queue_that_nobody_can_empty_is_given_up(void **state)
+{
+	const int statuses[] = { SIGSEGV, killed, cannot_start };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
+		struct pool *pool = new_pool(new_generation(new_listener(), 2, 0, 0, 0), 1000);
+
+		world.queue = 2;
+		pool_stop(pool, false, 2000);
+		assert_in_range(forks_in_vain(pool, statuses[i], 2001, 6000), 1, 12);
+		assert_true(pool_is_gone(pool));
+		pool_free(pool);
+	}
+}
+
+static void
+who_serves_before_it_dies_empties_the_queue_too(void **state)
+{
+	struct pool *pool = new_pool(new_generation(new_listener(), 1, 0, 0, 0), 1000);
+
+	(void)state;
+	world.queue = 50;
+	pool_stop(pool, false, 2000);
+	reap(pool, 0, SIGSEGV, 2001);
+	for (; world.queue > 0; world.queue--) {
+		assert_int_equal(pool->counts[SLOT_DRAINING], 1);
+		pool->scoreboard->slots[0].requests = 1;
+		reap(pool, 0, SIGSEGV, 5000);
+	}
+	reap(pool, 0, left, 5000);
+	assert_true(pool_is_gone(pool));
+	pool_free(pool);
+}
+
 static void
 a_handshake_under_way_is_waited_for(void **state)
 {
@@ -399,6 +450,8 @@ main(void)
 		cmocka_unit_test(a_new_generation_that_dies_is_taken_back),
 		cmocka_unit_test(a_graceful_stop_climbs_the_ladder),
 		cmocka_unit_test(a_queue_without_workers_is_emptied_by_new_ones),
+		cmocka_unit_test(a_queue_that_nobody_can_empty_is_given_up),
+		cmocka_unit_test(who_serves_before_it_dies_empties_the_queue_too),
 		cmocka_unit_test(a_handshake_under_way_is_waited_for),
 		cmocka_unit_test(the_busy_ones_close_the_listener_once_the_queue_is_empty),
 		cmocka_unit_test(a_second_stop_makes_it_fast),
