@@ -11,8 +11,9 @@
 
 /*
  * Sends the signal to each child of this process that is in the session, and to the
- * process group of the same number; returns how many children that were.  Without
- * /proc (a chroot) the group stands for all.
+ * process group of the same number if it has such a child; returns how many children that
+ * were.  Without /proc (a chroot) the group stands for all.  The number may be a worker's
+ * word for it, so nobody else is signalled whatever it is.
  */
 int session_signal(pid_t sid, int signal);
 

@@ -5,17 +5,24 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import pathlib
+import re
 import signal
 import socket
 import struct
+import subprocess
 
 import pytest
 
-from harness import Daemon, descriptors, eventually
+from harness import ROOT, Daemon, alive, descriptors, eventually, proc_stat
 from load import ANSWERED, outcome, pool
 from web import Site, http
 
 PIDFD_GETFD = 438
+# struct scoreboard_slot: activity, pid, requests, connections, since_ms, program
+SLOT, SLOT_PROGRAM = 64, 32
+# Runs a command where there is no /proc, the command itself excepted.
+WITHOUT_PROC = ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs none /proc && exec "$@"', 'sh']
 
 
 def stolen(pid, fd):
@@ -43,6 +50,23 @@ def seized(pid, wanted):
     finally:
         for fd in fds:
             os.close(fd)
+
+
+def claims_a_program(worker, pid):
+    """Writes into a worker's slot of the scoreboard that it runs this program."""
+    maps = pathlib.Path(f'/proc/{worker}/maps').read_text()
+    with open(f'/proc/{worker}/mem', 'r+b', buffering=0) as memory:
+        for low, high in re.findall(r'^(\w+)-(\w+) rw-s \S+ \S+ \S+ +/dev/zero', maps, re.M):
+            low, high = int(low, 16), int(high, 16)
+            memory.seek(low)
+            board = memory.read(min(high - low, 16 << 20))
+            for at in range(0, len(board), SLOT):
+                activity, its_pid = struct.unpack_from('=II', board, at)
+                if its_pid == worker and 0 < activity < 10:
+                    memory.seek(low + at + SLOT_PROGRAM)
+                    memory.write(struct.pack('=I', pid))
+                    return
+    raise AssertionError('no slot of the worker')
 
 
 def everything_blocks(fd):
@@ -90,3 +114,36 @@ def test_rubbish_in_the_control_pipe_costs_no_other_pool_its_message(rubbish):
         finally:
             daemon.signal(signal.SIGCONT)
         daemon.wait_workers(2, 'grows')
+
+
+@pytest.mark.skipif(not ROOT, reason='only root can mount, and kill whom it likes')
+@pytest.mark.parametrize('wrap', [[], WITHOUT_PROC], ids=['with /proc', 'without'])
+def test_a_stranger_is_not_killed_for_being_the_program_of_a_dead_worker(wrap):
+    if wrap and subprocess.run([*wrap, 'true'], capture_output=True).returncode != 0:
+        pytest.skip('cannot unshare(1)')
+    with Daemon(pool('echo', 'workers = 1'), wrap=wrap) as daemon, \
+            subprocess.Popen(['sleep', '600'], start_new_session=True) as stranger:
+        try:
+            worker, = daemon.workers('echo')
+            claims_a_program(worker, stranger.pid)
+            os.kill(worker, signal.SIGKILL)
+            daemon.wait_replaced([worker], 1, 'echo')
+            assert outcome(daemon.address('echo'), b'hello\n') == ANSWERED
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
+
+
+@pytest.mark.skipif(not ROOT, reason='only root can mount')
+def test_without_proc_what_a_dead_worker_has_left_behind_is_killed_too():
+    if subprocess.run([*WITHOUT_PROC, 'true'], capture_output=True).returncode != 0:
+        pytest.skip('cannot unshare(1)')
+    conf = pool('exec', 'workers = 1', 'exec { command = { "/bin/sh", "-c", '
+                '"(trap \'\' TERM HUP; echo $$; exec sleep 600) & wait" } }', service='exec')
+    with Daemon(conf, wrap=WITHOUT_PROC) as daemon, daemon.connect('exec') as client:
+        leader = int(client.makefile().readline())
+        group = [pid for pid in map(int, filter(str.isdigit, os.listdir('/proc')))
+                 if (proc_stat(pid) or [None] * 5)[3] == leader]
+        assert len(group) == 2
+        os.kill(daemon.workers('exec')[0], signal.SIGKILL)
+        eventually(lambda: not any(map(alive, group)), 'the program and its child to be killed')
