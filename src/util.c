@@ -134,6 +134,12 @@ util_close_from(int fd)
 	return (int)syscall(SYS_close_range, (unsigned)fd, ~0U, 0);
 }
 
+int
+util_close_between(int first, int last)
+{
+	return (int)syscall(SYS_close_range, (unsigned)first, (unsigned)last, 0);
+}
+
 int64_t
 util_now_ms(void)
 {

@@ -166,7 +166,8 @@ keep_descriptors(void)
 	for (size_t i = 0; i < nplaces; i++)
 		if (*places[i] >= 0)
 			fds[n++] = *places[i];
-	child_keep(fds, n, LISTEN_FD);
+	if (child_keep(fds, n, LISTEN_FD) < 0)
+		return -1;
 	n = FIXED_FDS;
 	for (size_t i = 0; i < nplaces; i++)
 		if (*places[i] >= 0)

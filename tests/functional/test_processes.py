@@ -155,6 +155,20 @@ def test_descriptors_are_exactly_the_expected_ones():
                                      'socket': 2 + 2 + 2 * 2 + 1}
 
 
+def test_a_worker_that_is_made_when_the_master_has_no_descriptor_left_has_its_own():
+    with Daemon(pool('echo', 'workers = 1'), wrap=['prlimit', '--nofile=32:32']) as daemon, \
+            contextlib.ExitStack() as stack:
+        worker, = daemon.workers('echo')
+        before = kinds(worker)
+        for _ in range(32):  # who asks for nothing has 5 s
+            stack.enter_context(daemon.control_connect())
+        eventually(lambda: len(descriptors(daemon.pid)) == 32, 'the master to have no other one')
+        kill(worker)
+        worker, = daemon.wait_replaced([worker], 1, 'echo')
+        eventually(lambda: kinds(worker) == before, f'{before}, not {kinds(worker)}')
+        assert daemon.ask('echo', b'hello\n') == b'hello\n'
+
+
 def test_a_daemon_in_the_background_holds_nothing_that_its_starter_had():
     with Daemonized(pool('echo', 'workers = 3')) as daemon:
         for pid in daemon.wait_workers(3):
