@@ -415,7 +415,7 @@ decide(void)
 		const struct reload_entry *entry = &master.plan->entries[i];
 
 		if (!entry->pool) {
-			master_reload_cancel("no memory for another pool");
+			master_reload_cancel("a new pool cannot be made, the log says why");
 			return true;
 		}
 		if (!on_trial(entry))

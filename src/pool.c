@@ -29,16 +29,14 @@ pool_new(const char *name, const struct pool_ops *ops)
 	pool->id = ++last_id;
 	pool->ops = ops;
 	pool->scoreboard = scoreboard_new(CONF_MAX_WORKERS);
+	pool->give_fds[0] = pool->give_fds[1] = -1;
 	pool->places_fd = memfd_create("places", MFD_CLOEXEC);
 	if (!pool->scoreboard || pool->places_fd < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pool->give_fds) <
 		0 ||
 	    pool_figures_init(pool) < 0) {
 		log_error("pool %s: cannot make its scoreboard: %s", name, strerror(errno));
-		scoreboard_free(pool->scoreboard, CONF_MAX_WORKERS);
-		free(pool->title);
-		free(pool->name);
-		free(pool);
+		pool_free(pool);
 		return NULL;
 	}
 	pool_history_init(pool, util_now_ms());

@@ -169,6 +169,25 @@ def test_a_worker_that_is_made_when_the_master_has_no_descriptor_left_has_its_ow
         assert daemon.ask('echo', b'hello\n') == b'hello\n'
 
 
+def test_reloads_that_are_refused_for_want_of_descriptors_take_none_away():
+    conf = pool('echo', 'workers = 1')
+    more = conf + ''.join(pool(f'more{i}', 'workers = 1') for i in range(8))
+    with Daemon(conf) as daemon:
+        before, refused = len(descriptors(daemon.pid)), 0
+        for limit in range(before + 2, before + 40):  # each way that it can fail
+            subprocess.run(['prlimit', '--pid', str(daemon.pid), f'--nofile={limit}:'], check=True)
+            daemon.write(more)
+            mark = daemon.mark()
+            daemon.signal(signal.SIGHUP)
+            if daemon.wait_log('reload (done|refused)', since=mark).group(1) == 'done':
+                break
+            refused += 1
+            eventually(lambda: len(descriptors(daemon.pid)) == before,
+                       f'{before} descriptors, not {descriptors(daemon.pid)}')
+        assert refused > 10
+        assert 'memory' not in daemon.log()
+
+
 def test_a_daemon_in_the_background_holds_nothing_that_its_starter_had():
     with Daemonized(pool('echo', 'workers = 3')) as daemon:
         for pid in daemon.wait_workers(3):
