@@ -78,6 +78,10 @@ finish_generation(struct pool *pool, struct generation *gen, int64_t now, int64_
 	} else if (in_time && !stored && pool->ops->handshakes(gen->listener) > 0) {
 		pool_slots_earliest(look_at, now + HANDSHAKE_LOOK_MS);
 	} else if (gen->emptied || gen->workers == 0) {
+		if (queue > 0 && gen->in_vain >= IN_VAIN_MAX)
+			log_error(
+			    "pool %s: workers die before they serve: %d waiting on %s given up",
+			    pool->name, queue, gen->listener->name);
 		close_listener(pool, gen);
 	}
 }

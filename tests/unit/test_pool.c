@@ -241,6 +241,7 @@ a_queue_that_nobody_can_empty_is_given_up(void **state)
 	const int statuses[] = { SIGSEGV, killed, cannot_start };
 
 	(void)state;
+	logged_begin(LOG_ERR);
 	for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
 		struct pool *pool = new_pool(new_generation(new_listener(), 2, 0, 0, 0), 1000);
 
@@ -248,8 +249,10 @@ a_queue_that_nobody_can_empty_is_given_up(void **state)
 		pool_stop(pool, false, 2000);
 		assert_in_range(forks_in_vain(pool, statuses[i], 2001, 6000), 1, 12);
 		assert_true(pool_is_gone(pool));
+		assert_int_equal(logged_lines(": 2 waiting on "), i + 1);
 		pool_free(pool);
 	}
+	logged_end();
 }
 
 static void
