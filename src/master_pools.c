@@ -11,11 +11,15 @@
 #include "session.h"
 #include "worker.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FAMILY_MAX 64 /* processes of a program that are looked at */
+#define FAMILY_MAX    64 /* processes of a program that are looked at */
+#define SIGNAL_LOG_MS 10000
 
 /* In the child: what other pools' workers say is none of its business. */
 static void
@@ -56,10 +60,18 @@ spawn(struct pool *pool, struct generation *gen, size_t slot)
 	return pid;
 }
 
+/* Whoever waits for a worker that is out of reach must know why. */
 static void
 send_signal(pid_t pid, int sig)
 {
-	kill(pid, sig);
+	static struct log_limit limit;
+	unsigned held_back;
+	int error = kill(pid, sig) < 0 ? errno : 0;
+
+	if (error != 0 && log_limit_pass(&limit, SIGNAL_LOG_MS, &held_back))
+		log_error("cannot send signal %d to worker %d: %s%s (%u more like this)", sig,
+			  (int)pid, strerror(error),
+			  error == EPERM ? ": the master needs CAP_KILL" : "", held_back);
 }
 
 static int

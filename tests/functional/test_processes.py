@@ -14,7 +14,7 @@ import time
 import pytest
 
 from daemonized import Daemonized
-from harness import (PATIENCE, PREFORKD, Daemon, alive, children, descriptors,
+from harness import (PATIENCE, PREFORKD, ROOT, Daemon, alive, children, descriptors,
                      eventually, needs_preload, preload, proc_stat, title)
 from load import (ANSWERED, Load, crowd, held, open_client, outcome, paced, pool, read_answer,
                   script)
@@ -372,6 +372,21 @@ def test_a_worker_has_the_state_that_its_pool_asks_for():
         assert os.readlink(f'/proc/{worker}/cwd') == str(daemon.dir)
         assert title(worker) == 'preforkd: pool www'
         assert title(daemon.pid) == f'preforkd: master {daemon.conf_path}'
+
+
+@pytest.mark.skipif(not ROOT or not shutil.which('setpriv'), reason='needs root and setpriv')
+def test_a_master_that_may_not_signal_its_workers_says_so():
+    with Daemon(pool('echo', 'workers = 3'), wrap=['setpriv', '--bounding-set', '-kill']) as daemon:
+        workers = daemon.wait_workers(3)
+        daemon.signal(signal.SIGTERM)
+        try:
+            daemon.wait_log(r'error: cannot send signal \d+ to worker \d+: .*: '
+                            'the master needs CAP_KILL')
+            assert daemon.log().count('cannot send signal') == 1
+        finally:
+            for pid in workers:
+                kill(pid)
+        assert daemon.ended() == 0
 
 
 def test_a_worker_is_a_child_in_the_session_of_its_master():
