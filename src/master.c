@@ -201,12 +201,8 @@ scale_all(int delta)
 static void
 hunt_sessions(void)
 {
-	for (size_t i = 0; i < master.nsessions;) {
-		if (session_signal(master.sessions[i], SIGKILL) > 0)
-			i++;
-		else
-			master.sessions[i] = master.sessions[--master.nsessions];
-	}
+	if (master.nsessions > 0)
+		master.nsessions = session_signal_all(master.sessions, master.nsessions, SIGKILL);
 }
 
 /* By the signal; the command waits for a calm moment instead. */

@@ -8,7 +8,6 @@
 #include "netdiag.h"
 #include "pool_figures.h"
 #include "procinfo.h"
-#include "session.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -250,8 +249,6 @@ give_way(struct pool *pool, int n)
 static void
 left_behind(pid_t session)
 {
-	if (session_signal(session, SIGKILL) == 0)
-		return;
 	master.sessions = util_realloc(master.sessions, master.nsessions + 1, sizeof(pid_t));
 	master.sessions[master.nsessions++] = session;
 }
