@@ -262,6 +262,8 @@ check_program(const char *path, char **err)
 	if (getpid() == 1)
 		return util_fail(err, "as PID 1 of a container there is nobody to hand over to: "
 				      "start a new container");
+	if (!*path)
+		return util_fail(err, "where our program is cannot be seen: /proc is missing");
 	if (stat(path, &st) < 0)
 		return util_fail(err, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode) || access(path, X_OK) < 0)

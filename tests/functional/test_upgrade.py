@@ -387,6 +387,17 @@ def test_a_binary_that_is_missing_or_cannot_be_executed_is_told():
         assert succeeds(daemon)
 
 
+@pytest.mark.root
+def test_without_proc_an_upgrade_is_refused_with_the_reason():
+    without = ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs none /proc && exec "$@"', 'sh']
+    if subprocess.run([*without, 'true'], capture_output=True).returncode != 0:
+        pytest.skip('needs unshare and root')
+    with Daemon(ECHO, wrap=without) as daemon:
+        result = daemon.ctl('upgrade')
+        assert result.returncode == FAILED and '/proc is missing' in result.stderr
+        assert outcome(daemon.address('echo'), b'as before\n') == ANSWERED
+
+
 def test_a_binary_that_hangs_is_ended():
     with Upgraded(BOTH) as daemon:
         daemon.put_binary(b"#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1; done\n")
