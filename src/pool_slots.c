@@ -345,6 +345,8 @@ static void
 count_failure(struct pool *pool, const struct slot *slot, enum policy_death how, enum figure reason,
 	      const char *end, int64_t now)
 {
+	int64_t next_try;
+
 	events_add(pool->name, EVENT_DEATH, "worker %d %s%s", (int)slot->pid,
 		   slot->late ? "was not ready within boot_timeout: " : "", end);
 	if (slot->gen == pool->trial && !pool->trial_error)
@@ -356,8 +358,9 @@ count_failure(struct pool *pool, const struct slot *slot, enum policy_death how,
 	pool_figures_one_more(pool, reason);
 	pool->owed++;
 	set_last_failure(pool, util_strdup(end));
+	next_try = pool->policy.next_try;
 	policy_died(&pool->policy, how, slot->forked, now);
-	if (how < POLICY_FROM_OUTSIDE)
+	if (how < POLICY_FROM_OUTSIDE && pool->policy.next_try != next_try)
 		log_back_off(pool, end, now);
 }
 

@@ -87,6 +87,21 @@ workers_that_cannot_start_are_tried_ever_less(void **state)
 }
 
 static void
+a_pool_that_dies_at_one_time_fills_no_log(void **state)
+{
+	struct pool *pool = new_pool(new_generation(new_listener(), 90, 0, 0, 0), 1000);
+
+	(void)state;
+	logged_begin(LOG_ERR);
+	for (size_t i = 0; i < 90; i++)
+		pool_reaped(pool, pool->slots[i].pid, SIGSEGV, 1500);
+	assert_in_range(logged_lines("workers do not stay alive"), 1, 6);
+	assert_int_equal(logged_lines("next attempt in 30s"), 1);
+	logged_end();
+	end_pool(pool);
+}
+
+static void
 a_fork_that_fails_is_tried_again_later(void **state)
 {
 	struct pool *pool = new_pool(new_generation(new_listener(), 4, 0, 0, 0), 1000);
@@ -446,6 +461,7 @@ main(void)
 		cmocka_unit_test(a_busy_pool_grows_by_deficit_and_queue),
 		cmocka_unit_test(a_dead_worker_is_replaced_and_its_slot_used_again),
 		cmocka_unit_test(workers_that_cannot_start_are_tried_ever_less),
+		cmocka_unit_test(a_pool_that_dies_at_one_time_fills_no_log),
 		cmocka_unit_test(a_fork_that_fails_is_tried_again_later),
 		cmocka_unit_test(a_worker_that_is_never_ready_is_killed),
 		cmocka_unit_test(surplus_is_retired_by_a_signal_that_lets_it_finish),
