@@ -16,7 +16,7 @@ import pytest
 
 from daemonized import Background, Daemonized
 from harness import (PATIENCE, PREFORKD, Daemon, alive, children, eventually, proc_stat, title,
-                     workers_of)
+                     without_proc, workers_of)
 from load import ANSWERED, Load, held, open_client, outcome, paced, pool, read_answer, script
 from test_control import FAILED, wait_pool
 from test_signals import changed
@@ -387,12 +387,8 @@ def test_a_binary_that_is_missing_or_cannot_be_executed_is_told():
         assert succeeds(daemon)
 
 
-@pytest.mark.root
 def test_without_proc_an_upgrade_is_refused_with_the_reason():
-    without = ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs none /proc && exec "$@"', 'sh']
-    if subprocess.run([*without, 'true'], capture_output=True).returncode != 0:
-        pytest.skip('needs unshare and root')
-    with Daemon(ECHO, wrap=without) as daemon:
+    with Daemon(ECHO, wrap=without_proc()) as daemon:
         result = daemon.ctl('upgrade')
         assert result.returncode == FAILED and '/proc is missing' in result.stderr
         assert outcome(daemon.address('echo'), b'as before\n') == ANSWERED
