@@ -283,12 +283,11 @@ add_socket(struct listener *listener, char *kinds)
 	self.sockets[self.n++] = listener;
 }
 
+/* To a list with colons between. */
 static void
 add_name(char **names, const char *name)
 {
-	/* The list is separated by colons: such a name is found by its address. */
-	char *longer =
-	    util_format("%s%s%s", *names, **names ? ":" : "", strchr(name, ':') ? "unknown" : name);
+	char *longer = util_format("%s%s%s", *names, **names ? ":" : "", name);
 
 	free(*names);
 	*names = longer;
@@ -307,7 +306,8 @@ collect_sockets(int *fds, char *kinds)
 		if (!pool->current)
 			continue;
 		fds[self.n] = pool->current->listener->fd;
-		add_name(&names, pool->name);
+		/* A name with a colon is found by its address. */
+		add_name(&names, strchr(pool->name, ':') ? "unknown" : pool->name);
 		add_socket(pool->current->listener, kinds);
 	}
 	if (master_control_fd() >= 0) {
@@ -332,9 +332,17 @@ pass_on_drained(char ***environment)
 {
 	char *names = util_strdup("");
 
-	for (size_t i = 0; i < master.npools; i++)
-		if (master.pools[i]->parked)
-			add_name(&names, master.pools[i]->name);
+	for (size_t i = 0; i < master.npools; i++) {
+		char *name;
+
+		if (!master.pools[i]->parked)
+			continue;
+		name = util_strdup(master.pools[i]->name);
+		for (char *colon = name; (colon = strchr(colon, ':'));)
+			*colon = HANDOVER_COLON;
+		add_name(&names, name);
+		free(name);
+	}
 	if (*names)
 		add_variable(environment, util_format("PREFORKD_DRAINED=%s", names));
 	free(names);

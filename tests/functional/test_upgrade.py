@@ -229,14 +229,17 @@ def test_a_killed_new_master_after_the_upgrade_is_a_killed_daemon():
         eventually(lambda: not any(map(alive, workers)), 'the end of the workers')
 
 
-def test_a_drained_pool_stays_drained():
-    with Upgraded(BOTH) as daemon:
-        daemon.done('drain', 'path')
+@pytest.mark.parametrize('name', ['path', 'a:b', ':', 'unknown'])
+def test_a_drained_pool_stays_drained(name):
+    conf = ECHO + pool('c:d', 'workers = 1') + pool(name, 'workers = 2', listen='{dir}/socket')
+    with Upgraded(conf) as daemon:
+        daemon.done('drain', name)
         daemon.upgraded()
-        assert daemon.pool_status('path')['state'] == 'drained'
+        assert daemon.pool_status(name)['state'] == 'drained'
+        assert daemon.pool_status('c:d')['state'] == 'running'
         assert outcome(daemon.address('echo'), b'hello\n') == ANSWERED
-        daemon.done('resume', 'path')
-        assert outcome(daemon.address('path'), b'hello\n') == ANSWERED
+        daemon.done('resume', name)
+        assert outcome(daemon.address(name), b'hello\n') == ANSWERED
 
 
 def test_who_waits_at_an_address_that_the_new_one_does_not_want_is_served_by_the_old_one():
