@@ -253,7 +253,7 @@ left_behind(pid_t session)
 	master.sessions[master.nsessions++] = session;
 }
 
-const struct pool_ops master_pool_ops = {
+static const struct pool_ops ops = {
 	.spawn = spawn,
 	.signal = send_signal,
 	.queue = queue,
@@ -271,7 +271,7 @@ const struct pool_ops master_pool_ops = {
 struct pool *
 master_pool_add(const char *name)
 {
-	struct pool *pool = pool_new(name, &master_pool_ops);
+	struct pool *pool = pool_new(name, &ops);
 	struct master_pool *mp;
 
 	if (!pool)

@@ -9,7 +9,7 @@
 
 /*
  * Forks a worker of gen into a free slot, in state STARTING or DRAINING.  -1 with errno:
- * it has said so, and the policy knows.
+ * there is no slot (ENOSPC), or the log and the policy know what fork(2) said.
  */
 int pool_slots_spawn(struct pool *pool, struct generation *gen, enum slot_state state, int64_t now);
 

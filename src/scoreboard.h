@@ -14,7 +14,7 @@
  *   changes the word, then sets the slot's new activity.  Killed in between, it leaves
  *   the word wrong; so the master, whenever it looks, counts the slots and corrects the
  *   word by compare-and-swap: it fails exactly when somebody changed it meanwhile, and
- *   the master does not count while a live slot is changing (scoreboard_count).
+ *   the master does not count while a live slot is changing (scoreboard_correct).
  * - `bell` is rung by the worker that finds idle workers below `ring_below` or above
  *   `ring_above` (the master sets both, and so switches each off), or that has become
  *   ready.  Only the one that turns it from 0 to 1 writes a byte to the control pipe.  The
