@@ -240,13 +240,20 @@ set_no_new_privs(void)
 
 /* A change of uid clears it, so it comes after; and the master may be gone by then. */
 static int
-follow_master(void)
+follow_master_by(int signal)
 {
-	if (prctl(PR_SET_PDEATHSIG, WORKER_SIGNAL_RETIRE) < 0)
+	if (prctl(PR_SET_PDEATHSIG, signal) < 0)
 		return -1;
 	if (getppid() != self.worker->master)
 		_exit(WORKER_LEFT);
 	return 0;
+}
+
+/* Who has not started has nothing to finish, and might hang: see worker_run() for the rest. */
+static int
+follow_master(void)
+{
+	return follow_master_by(SIGKILL);
 }
 
 /* In this order: each step may need what the ones behind it give away. */
@@ -416,6 +423,8 @@ worker_run(const struct worker *worker)
 		if (steps[i].run() < 0)
 			cannot_start(steps[i].name, strerror(errno));
 	start_service();
+	if (follow_master_by(WORKER_SIGNAL_RETIRE) < 0)
+		cannot_start("parent", strerror(errno));
 	if (log_fd() != STDERR_FILENO)
 		dup2(NULL_FD, STDERR_FILENO);
 	sigemptyset(&none);
