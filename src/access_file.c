@@ -93,6 +93,7 @@ void
 access_file_write(struct access_file *file, const char *line, size_t len)
 {
 	static struct log_limit limit;
+	char more[LOG_MORE_BYTES];
 	unsigned held_back;
 	char byte;
 	int fd = fd_channel_take(&file->channel, &byte, 1);
@@ -103,6 +104,6 @@ access_file_write(struct access_file *file, const char *line, size_t len)
 	}
 	if (write(file->fd, line, len) != (ssize_t)len &&
 	    log_limit_pass(&limit, LOST_LOG_MS, &held_back))
-		log_error("%s: cannot write: %s (%u more like this)", file->path, strerror(errno),
-			  held_back);
+		log_error("%s: cannot write: %s%s", file->path, strerror(errno),
+			  log_limit_more(held_back, more));
 }

@@ -15,6 +15,9 @@ enum event_kind {
 	EVENT_BACKOFF,
 	EVENT_SATURATION,
 	EVENT_TIMEOUT,
+	EVENT_SLOW,
+	EVENT_LIMIT,
+	EVENT_WARNING, /* a worker's */
 };
 
 struct events_entry {
@@ -22,11 +25,17 @@ struct events_entry {
 	char *pool; /* "": the whole daemon */
 	enum event_kind kind;
 	char *text;
-	unsigned more; /* of the same kind shortly before, which this one stands for */
+	unsigned more; /* of the same kind before, which this one stands for */
 };
 
-/* pool may be NULL.  One that follows shortly on one of its kind takes its place. */
+/*
+ * pool may be NULL.  One that follows shortly on one of its kind takes its place; so does one
+ * that differs only in its numbers from another of the last ten minutes.
+ */
 void events_add(const char *pool, enum event_kind kind, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* A worker's warning, which stands for so many more. */
+void events_warn(const char *pool, const char *text, unsigned more);
 
 /* One that another master has seen; whoever was before it and after it stays so. */
 void events_inherit(const struct events_entry *entry);

@@ -199,7 +199,7 @@ set_defer_accept(const struct listener *l)
 
 	if (l->address.sa.ss_family != AF_UNIX &&
 	    setsockopt(l->fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds)) < 0)
-		log_warn("%s: TCP_DEFER_ACCEPT: %s", l->name, strerror(errno));
+		log_warn("%s: defer_accept has no effect: %s", l->name, strerror(errno));
 }
 
 static void

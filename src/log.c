@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -25,6 +26,15 @@ struct log_handover {
 	bool json;
 };
 
+/* Lines that were lost, by all processes: whoever gets one through tells of them. */
+static struct losses {
+	_Atomic uint64_t lines;
+	_Atomic unsigned untold;
+	_Atomic int torn;  /* a line was cut short: the next one begins on a line of its own */
+	_Atomic int error; /* of the last one */
+	_Atomic int64_t at;
+} before_start;
+
 static struct {
 	const char *ident;
 	enum log_kind kind;
@@ -37,12 +47,14 @@ static struct {
 	bool plain;
 	bool may_stall; /* not a regular file: ask poll(2) before a write */
 	struct fd_channel channel;
-	unsigned lost;
+	struct losses *losses; /* in memory that all processes share */
+	void (*hook)(const char *text);
 } self = { .ident = "preforkd",
 	   .fd = STDERR_FILENO,
 	   .level = LOG_NOTICE,
 	   .may_stall = true,
 	   .facility = LOG_DAEMON,
+	   .losses = &before_start,
 	   .channel = FD_CHANNEL_NONE };
 
 void
@@ -50,7 +62,9 @@ log_start(const char *ident)
 {
 	self.ident = ident;
 	tzset(); /* while /etc/localtime is there: a chroot has none */
-	if (fd_channel_open(&self.channel) < 0) {
+	self.losses = mmap(NULL, sizeof(*self.losses), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (self.losses == MAP_FAILED || fd_channel_open(&self.channel) < 0) {
 		fprintf(stderr, "preforkd: cannot set up the log: %s\n", strerror(errno));
 		exit(1);
 	}
@@ -70,7 +84,8 @@ channel_offer(int fd)
 	struct log_handover handover = { self.kind, self.facility, self.level, self.json };
 
 	if (fd_channel_offer(&self.channel, fd, &handover, sizeof(handover)) < 0)
-		log_error("cannot hand the log to the workers: %s", strerror(errno));
+		log_error("cannot hand the log to the workers: %s; they write to the old one",
+			  strerror(errno));
 }
 
 /* A worker's side of channel_offer(). */
@@ -107,6 +122,7 @@ log_adopt(const struct log_target *target, int fd)
 	self.path = path;
 	self.fd = fd;
 	self.may_stall = target->kind == LOG_TO_STDERR && !is_regular(fd);
+	atomic_store(&self.losses->lines, 0);
 	channel_offer(fd);
 }
 
@@ -178,10 +194,23 @@ static bool
 write_line(int fd, const char *line, size_t len, bool may_stall)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	ssize_t n;
 
-	if (may_stall && poll(&pfd, 1, 0) != 1)
+	if (may_stall && poll(&pfd, 1, 0) != 1) {
+		errno = EAGAIN;
 		return false;
-	return write(fd, line, len) == (ssize_t)len;
+	}
+	if (atomic_load(&self.losses->torn) && atomic_exchange(&self.losses->torn, 0) &&
+	    write(fd, "\n", 1) != 1) {
+		atomic_store(&self.losses->torn, 1);
+		return false;
+	}
+	n = write(fd, line, len);
+	if (n >= 0 && n < (ssize_t)len) {
+		atomic_store(&self.losses->torn, 1);
+		errno = is_regular(fd) ? ENOSPC : EAGAIN;
+	}
+	return n == (ssize_t)len;
 }
 
 static bool
@@ -205,6 +234,30 @@ write_syslog(const char *line, size_t len)
 }
 
 static void
+note_lost(int error)
+{
+	atomic_store(&self.losses->error, error);
+	atomic_store(&self.losses->at, util_now_ms());
+	atomic_fetch_add(&self.losses->lines, 1);
+	atomic_fetch_add(&self.losses->untold, 1);
+}
+
+void
+log_lost(struct log_lost *lost)
+{
+	lost->lines = atomic_load(&self.losses->lines);
+	lost->error = atomic_load(&self.losses->error);
+	lost->at = atomic_load(&self.losses->at);
+}
+
+void
+log_overhear(void (*hook)(const char *text))
+{
+	self.hook = hook;
+}
+
+/* false: it is lost. */
+static bool
 emit(int level, const char *text, size_t text_len)
 {
 	char line[LINE_MAX_BYTES];
@@ -227,36 +280,47 @@ emit(int level, const char *text, size_t text_len)
 		done = write_line(self.fd, line, len, self.may_stall);
 	}
 	if (!done)
-		self.lost++;
+		note_lost(errno);
 	if (self.copy_to_stderr && level <= LOG_WARNING && self.fd != STDERR_FILENO)
 		dprintf(STDERR_FILENO, "%s: %.*s\n", self.ident, (int)text_len, text);
+	return done;
+}
+
+/* Behind the first line that got through again. */
+static void
+tell_lost(void)
+{
+	unsigned lost = atomic_load(&self.losses->untold);
+	char text[160];
+	int len;
+
+	if (lost == 0 || (lost = atomic_exchange(&self.losses->untold, 0)) == 0)
+		return;
+	len = snprintf(text, sizeof(text), "%u log line%s could not be written: %s", lost,
+		       util_plural(lost), strerror(atomic_load(&self.losses->error)));
+	if (!emit(LOG_WARNING, text, (size_t)len))
+		atomic_fetch_add(&self.losses->untold, lost - 1);
 }
 
 void
 log_write(int level, const char *fmt, ...)
 {
 	char text[LINE_MAX_BYTES];
+	bool wanted = log_enabled(level), heard = self.hook && level <= LOG_WARNING;
 	int saved_errno = errno, len;
 	va_list ap;
 
-	if (!log_enabled(level))
+	if (!wanted && !heard)
 		return;
 	va_start(ap, fmt);
 	len = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (len >= (int)sizeof(text))
 		len = sizeof(text) - 1;
-	if (len >= 0)
-		emit(level, text, (size_t)len);
-	if (self.lost > 0 && len >= 0) {
-		unsigned lost = self.lost;
-
-		self.lost = 0;
-		len = snprintf(text, sizeof(text), "%u log lines could not be written", lost);
-		emit(LOG_WARNING, text, (size_t)len);
-		if (self.lost > 0)
-			self.lost = lost;
-	}
+	if (heard && len >= 0)
+		self.hook(text);
+	if (wanted && len >= 0 && emit(level, text, (size_t)len))
+		tell_lost();
 	errno = saved_errno;
 }
 
@@ -282,4 +346,13 @@ log_limit_burst(struct log_limit *limit, int64_t interval_ms, unsigned burst, un
 					       util_max(next, now) + interval_ms));
 	*held_back = atomic_exchange(&limit->held_back, 0);
 	return true;
+}
+
+const char *
+log_limit_more(unsigned held_back, char text[LOG_MORE_BYTES])
+{
+	text[0] = '\0';
+	if (held_back > 0)
+		snprintf(text, LOG_MORE_BYTES, " (%u more like this)", held_back);
+	return text;
 }

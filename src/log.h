@@ -5,7 +5,8 @@
  * (SIGUSR1, or a reload with another target), workers follow by fd_channel.h.
  *
  * Nothing here blocks: a line that a full pipe or a stuck syslogd would not take
- * is counted, and the count is logged with the next line that gets through.
+ * is counted, and the count is logged with the next line that gets through.  The master
+ * can tell how many all processes have lost, while nothing gets through.
  */
 #ifndef PREFORKD_LOG_H
 #define PREFORKD_LOG_H
@@ -44,6 +45,17 @@ int log_fd(void);
 int log_channel_fd(void);
 void log_moved(int fd, int channel_fd);
 
+/* Tells of each warning and error of this process, also of those that level leaves out. */
+void log_overhear(void (*hook)(const char *text));
+
+/* Lines that were lost since the log was opened, by all processes; error: errno of the last. */
+struct log_lost {
+	uint64_t lines;
+	int error;
+	int64_t at; /* util_now_ms() */
+};
+void log_lost(struct log_lost *lost);
+
 void log_write(int level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #define log_error(...)  log_write(LOG_ERR, __VA_ARGS__)
@@ -72,6 +84,10 @@ struct log_limit {
 };
 
 bool log_limit_pass(struct log_limit *limit, int64_t interval_ms, unsigned *held_back);
+
+/* " (3 more like this)", or "" if none was held back: for the end of a line. */
+#define LOG_MORE_BYTES 40
+const char *log_limit_more(unsigned held_back, char text[LOG_MORE_BYTES]);
 
 /* The same, but so many may come at once; over time it is one an interval. */
 bool log_limit_burst(struct log_limit *limit, int64_t interval_ms, unsigned burst,

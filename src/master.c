@@ -193,7 +193,10 @@ scale_all(int delta)
 		struct pool *pool = master.pools[i];
 
 		if (pool->current && !pool_scale(pool, pool->extra + delta, util_now_ms()))
-			log_notice("pool %s: stays as it is, its limit is reached", pool->name);
+			log_notice("pool %s: stays as it is: its max_workers, its least, or the "
+				   "global max_workers is "
+				   "reached",
+				   pool->name);
 	}
 }
 

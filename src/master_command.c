@@ -32,6 +32,7 @@ write_daemon(FILE *out)
 {
 	static const char *const states[] = { "starting", "running", "stopping" };
 	const struct master_outcome *o = &master.outcome;
+	struct log_lost lost;
 	int64_t now = util_now_ms();
 	unsigned workers = 0;
 
@@ -51,8 +52,13 @@ write_daemon(FILE *out)
 			    : !o->at    ? "none"
 			    : o->ok     ? "done"
 					: "refused");
+	control_record_text(out, "reload_what", master.plan || !o->what ? "" : o->what);
 	control_record_text(out, "reload_text", master.plan ? "" : o->text);
 	control_record_number(out, "reload_ago_ms", o->at ? now - o->at : 0);
+	log_lost(&lost);
+	control_record_number(out, "log_lost", (int64_t)lost.lines);
+	control_record_number(out, "log_lost_ago_ms", lost.lines ? now - lost.at : 0);
+	control_record_text(out, "log_lost_why", lost.lines ? strerror(lost.error) : "");
 	control_record_end(out);
 }
 

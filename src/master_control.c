@@ -20,6 +20,8 @@
 #define READ_SECONDS 10
 #define GROUPS_MAX   256
 
+#define REFUSED_LOG_MS 1000
+
 struct client {
 	struct bufferevent *bev;
 	struct ucred peer;
@@ -244,7 +246,13 @@ refuse(int fd, const struct ucred *peer)
 {
 	static const char why[] = "failed permission denied: it takes root or the control_group\n";
 
-	log_notice("control: uid %d pid %d is refused", (int)peer->uid, (int)peer->pid);
+	static struct log_limit limit;
+	char more[LOG_MORE_BYTES];
+	unsigned held_back;
+
+	if (log_limit_pass(&limit, REFUSED_LOG_MS, &held_back))
+		log_notice("control: uid %d pid %d is refused: neither root nor in control_group%s",
+			   (int)peer->uid, (int)peer->pid, log_limit_more(held_back, more));
 	send(fd, why, sizeof(why) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(fd);
 }

@@ -189,11 +189,13 @@ static void
 on_look(evutil_socket_t fd, short what, void *arg)
 {
 	struct master_pool *mp = arg;
+	int64_t now = util_now_ms();
 
 	(void)fd;
-	(void)what;
 	mp->watching = false;
-	pool_look(mp->pool, util_now_ms());
+	if (what & EV_READ)
+		policy_told(&mp->pool->policy, now);
+	pool_look(mp->pool, now);
 	master_settle();
 }
 

@@ -25,10 +25,11 @@ enum master_state {
 	MASTER_STOPPING,
 };
 
-/* What became of the last reload, recycling or resuming. */
+/* What became of the last reload, recycling, resuming or upgrade. */
 struct master_outcome {
 	unsigned ticket; /* of master_reload_begin(); 0: there was none */
 	bool ok;
+	const char *what; /* "reload", "upgrade", ... */
 	char *text;
 	int64_t at; /* 0 for the start, which is none */
 };
@@ -79,7 +80,7 @@ void master_forget_stored(const struct pool *pool); /* its listener ends */
 void master_reload_cancel(const char *why);
 
 /* For whoever waits for the ticket of the last begin; text is owned by the outcome then. */
-void master_set_outcome(bool ok, char *text);
+void master_set_outcome(const char *what, bool ok, char *text);
 
 /* master_upgrade.c: the old master's side of the hand-over. */
 unsigned master_upgrade_begin(void); /* the ticket of its outcome */

@@ -67,11 +67,11 @@ static const char *const kinds[] = {
 };
 
 void
-master_set_outcome(bool ok, char *text)
+master_set_outcome(const char *what, bool ok, char *text)
 {
 	free(master.outcome.text);
 	master.outcome = (struct master_outcome){
-		.ticket = master.ticket, .ok = ok, .text = text, .at = util_now_ms()
+		.ticket = master.ticket, .ok = ok, .what = what, .text = text, .at = util_now_ms()
 	};
 }
 
@@ -88,7 +88,7 @@ refuse(const char *why)
 		log_error("%s refused, nothing was changed: %s", kinds[master.kind], why);
 		notify_send("READY=1\nSTATUS=The %s was refused: %.300s", kinds[master.kind], why);
 		events_add(NULL, EVENT_RELOAD, "%s refused: %s", kinds[master.kind], why);
-		master_set_outcome(false, util_strdup(why));
+		master_set_outcome(kinds[master.kind], false, util_strdup(why));
 	}
 }
 
@@ -394,7 +394,7 @@ commit(void)
 
 		log_notice("%s", text);
 		events_add(NULL, EVENT_RELOAD, "%s", text);
-		master_set_outcome(true, text);
+		master_set_outcome(kinds[master.kind], true, text);
 	}
 	free(outcome);
 	drop_plan();
@@ -415,7 +415,7 @@ decide(void)
 		const struct reload_entry *entry = &master.plan->entries[i];
 
 		if (!entry->pool) {
-			master_reload_cancel("a new pool cannot be made, the log says why");
+			master_reload_cancel("no memory or descriptor for another pool");
 			return true;
 		}
 		if (!on_trial(entry))
@@ -440,8 +440,7 @@ void
 master_reload_step(void)
 {
 	for (;;) {
-		/* Who waits for an outcome must hear it before there is another one. */
-		master_control_look();
+		master_control_look(); /* they hear of this outcome before there is another one */
 		if (!master.plan && master.reload_again && master.state == MASTER_RUNNING &&
 		    !master_upgrade_is_under_way())
 			master_reload_begin();

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +73,7 @@ abandon(const char *why)
 	log_error("upgrade abandoned, nothing was changed: %s", why);
 	notify_send("READY=1\nSTATUS=The upgrade was abandoned: %.300s", why);
 	events_add(NULL, EVENT_RELOAD, "upgrade abandoned: %s", why);
-	master_set_outcome(false, util_strdup(why));
+	master_set_outcome("upgrade", false, util_strdup(why));
 }
 
 static void
@@ -106,7 +107,8 @@ give_sockets_away(const char *taken)
 static void
 taken_over(void)
 {
-	master_set_outcome(true, util_format("upgraded: pid %d serves now", (int)self.pid));
+	master_set_outcome("upgrade", true,
+			   util_format("upgraded: pid %d serves now", (int)self.pid));
 	let_go();
 }
 
@@ -127,7 +129,8 @@ take_leave(const char *taken)
 		master_past_write(self.past_fd);
 	self.past_fd = -1;
 	if (send(self.fd, "yours\n", 6, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		log_warn("upgrade: pid %d: %s", (int)pid, strerror(errno));
+		log_warn("upgrade: pid %d serves, but could not be told that it is alone: %s",
+			 (int)pid, strerror(errno));
 	if (master.reload_again)
 		kill(pid, SIGHUP); /* it may have read the file before that was asked for */
 	self.leaving = true;
@@ -227,7 +230,7 @@ on_silence(evutil_socket_t fd, short what, void *arg)
 bool
 master_upgrade_reaped(pid_t pid, int status)
 {
-	char why[96];
+	char why[PATH_MAX + 96];
 
 	if (pid != self.pid || pid == 0)
 		return false;
@@ -242,7 +245,10 @@ master_upgrade_reaped(pid_t pid, int status)
 		snprintf(why, sizeof(why), "the new master was killed by signal %d (%s)",
 			 WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else if (WEXITSTATUS(status) == 127)
-		snprintf(why, sizeof(why), "the new program cannot be run");
+		snprintf(why, sizeof(why),
+			 "%s cannot be run: is it a program of this machine, with "
+			 "all its libraries?",
+			 master.options.program);
 	else
 		snprintf(why, sizeof(why), "the new master exited with status %d",
 			 WEXITSTATUS(status));

@@ -173,12 +173,22 @@ watch_unseen(const struct policy_limits *l, const struct policy_census *c,
 	     struct policy_state *state, int64_t now, struct policy_plan *plan)
 {
 	plan->ring_below = 0;
+	if (now - state->armed_at >= 2 * UNSEEN_ARM_MS)
+		state->pause = 1;
 	if (!plan->watch)
-		plan->watch = may_arm(state, UNSEEN_ARM_MS, now, plan);
+		plan->watch = may_arm(state, state->pause, now, plan);
 	/* A change may be missed when it is at once accepted: one is seldom alone. */
 	if (l->min_spare > 0 && c->busy != state->busy_seen)
 		look_again(plan, now + UNSEEN_LOOK_MS);
 	state->busy_seen = c->busy;
+}
+
+void
+policy_told(struct policy_state *state, int64_t now)
+{
+	if (state->armed_at == now)
+		state->armed_at = now - 1;
+	state->pause = util_min(2 * state->pause, UNSEEN_ARM_MS);
 }
 
 bool

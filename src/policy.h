@@ -39,6 +39,7 @@ struct policy_state {
 	int fork_failures;   /* fork(2) itself, in a row */
 	int64_t surplus_end; /* when what was surplus all the time goes; 0: no surplus */
 	int64_t armed_at;    /* at the limit, or unseen: when bell or watch was last armed */
+	int64_t pause;       /* unseen: from then until it may be armed again */
 	int busy_seen;       /* unseen: at the last look */
 };
 
@@ -55,6 +56,13 @@ struct policy_plan {
 
 void policy_look(const struct policy_limits *limits, const struct policy_census *census,
 		 struct policy_state *state, int64_t now, struct policy_plan *plan);
+
+/*
+ * The watched socket has told of a connection, and goes on until somebody accepts that: so
+ * it is not armed again in the same millisecond, then soon, since one is seldom alone, and
+ * less and less often while they come.
+ */
+void policy_told(struct policy_state *state, int64_t now);
 
 /* How a worker that nobody told to go has ended. */
 enum policy_death {

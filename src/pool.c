@@ -1,5 +1,6 @@
 #include "pool.h"
 
+#include "events.h"
 #include "pool_figures.h"
 #include "pool_history.h"
 #include "pool_limits.h"
@@ -35,7 +36,8 @@ pool_new(const char *name, const struct pool_ops *ops)
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pool->give_fds) <
 		0 ||
 	    pool_figures_init(pool) < 0) {
-		log_error("pool %s: cannot make its scoreboard: %s", name, strerror(errno));
+		log_error("pool %s: cannot make its scoreboard: %s%s", name, strerror(errno),
+			  errno == EMFILE ? ": raise LimitNOFILE of the unit" : "");
 		pool_free(pool);
 		return NULL;
 	}
@@ -136,12 +138,21 @@ try_more(struct pool *pool, int64_t now)
 	}
 }
 
+static void
+note_complaint(const char *text, unsigned more, void *arg)
+{
+	const struct pool *pool = arg;
+
+	events_warn(pool->name, text, more);
+}
+
 void
 pool_look(struct pool *pool, int64_t now)
 {
 	int64_t look_at = 0;
 
 	scoreboard_hush(pool->scoreboard);
+	complaints_take(&pool->scoreboard->complaints, note_complaint, pool);
 	pool_slots_sync(pool, now);
 	if (scoreboard_correct(pool->scoreboard, pool->nslots, pool_slots_alive, pool))
 		pool->recount = false;

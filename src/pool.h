@@ -133,7 +133,7 @@ struct pool {
 	uint64_t crashes, respawns; /* deaths that nobody asked for; workers made for those */
 	unsigned owed;              /* of respawns */
 	char *last_failure;         /* how the last of them died, or why fork(2) failed */
-	struct log_limit death_limit, fork_limit, room_limit;
+	struct log_limit early_limit, death_limit, fork_limit, room_limit;
 };
 
 struct pool *pool_new(const char *name, const struct pool_ops *ops);

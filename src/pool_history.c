@@ -107,14 +107,16 @@ pool_history_sample(struct pool *pool, int64_t now)
 	struct pool_history *h = &pool->history;
 	struct history_step step;
 	struct work work;
+	bool told;
 
 	measure(pool, &work, now);
 	step.busy = busy_on_average(pool, &work);
 	step.queue = (int)util_max(queue_length(pool), h->longest_queue);
 	step.requests = work.sum.n[FIGURE_REQUESTS] - h->requests;
-	if (history_sample(&h->past, now, &step, work.sum.n))
+	told = history_sample(&h->past, now, &step, work.sum.n);
+	if (told)
 		remember(pool, &work);
-	if (comes_to_rest(pool, &work, now))
+	if (told && comes_to_rest(pool, &work, now))
 		history_rest(&h->past, now);
 	else
 		pool->ops->sample_at(pool, history_step_end(now));

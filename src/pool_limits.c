@@ -119,6 +119,11 @@ look_at_busy(struct pool *pool, size_t i, const struct scoreboard_view *view, in
 		return;
 	}
 	tell(pool, slot, view, age, "slow_request", "");
+	events_add(pool->name, EVENT_SLOW,
+		   "worker %d: request %" PRIu64 "%s%s runs for %" PRId64 ".%" PRId64
+		   " s (slow_request)",
+		   (int)slot->pid, view->requests, view->text[0] ? " " : "", view->text, age / 1000,
+		   age % 1000 / 100);
 	slot->told_slow = view->requests;
 }
 

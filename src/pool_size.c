@@ -1,6 +1,8 @@
 #include "pool_size.h"
 
+#include "events.h"
 #include "pool_due.h"
+#include "pool_words.h"
 #include "pool_resident.h"
 #include "pool_slots.h"
 
@@ -78,20 +80,29 @@ static void
 log_full(struct pool *pool, const struct policy_plan *plan, const struct policy_census *c,
 	 int64_t now, int64_t *look_at)
 {
+	char request[POOL_WORDS_BYTES] = "";
 	struct saturation_look look = {
 		.pool = pool->name,
 		.remedy = remedy_of(pool->current->conf),
+		.request = request,
 		.saturated = plan->saturated,
 		.busy = c->busy,
 		.queue = c->queue,
 	};
 	unsigned held_back;
 
+	if (plan->saturated)
+		pool_words_longest(pool, now, request);
 	pool_slots_earliest(look_at, saturation_look(&pool->saturation, &look, now));
 	if (plan->starved && pool->ops->room() <= 0 &&
-	    log_limit_pass(&pool->room_limit, FULL_LOG_MS, &held_back))
-		log_warn("pool %s: needs more workers, but the global max_workers is reached",
-			 pool->name);
+	    log_limit_pass(&pool->room_limit, FULL_LOG_MS, &held_back)) {
+		log_warn(
+		    "pool %s: needs more workers, but the global max_workers is reached: raise "
+		    "it, or lower max_workers of other pools",
+		    pool->name);
+		events_add(pool->name, EVENT_LIMIT,
+			   "needs more workers, but the global max_workers is reached");
+	}
 }
 
 static void

@@ -2,6 +2,7 @@
 
 #include "events.h"
 #include "pool_figures.h"
+#include "pool_words.h"
 #include "procinfo.h"
 #include "worker.h"
 
@@ -13,6 +14,8 @@
 #include <sys/wait.h>
 
 #define EARLY_DEATH_LOG_MS 1000
+#define DEATH_LOG_MS       50 /* and so many at once */
+#define DEATH_LOG_BURST    1000
 #define FORK_LOG_MS        10000
 
 static void
@@ -51,16 +54,19 @@ set_last_failure(struct pool *pool, char *text)
 static void
 note_fork_failure(struct pool *pool, int error, int64_t now)
 {
+	char remedy[POOL_WORDS_BYTES], more[LOG_MORE_BYTES];
 	unsigned held_back;
 
 	policy_fork_failed(&pool->policy, now);
 	set_last_failure(pool, util_format("fork: %s", strerror(error)));
-	if (log_limit_pass(&pool->fork_limit, FORK_LOG_MS, &held_back))
-		log_error("pool %s: cannot fork a worker: %s; %u run, and it will be tried again%s "
-			  "(%u more like this)",
-			  pool->name, strerror(error), pool_active(pool),
-			  error == EAGAIN ? ": see RLIMIT_NPROC and the cgroup's pids.max" : "",
-			  held_back);
+	if (!log_limit_pass(&pool->fork_limit, FORK_LOG_MS, &held_back))
+		return;
+	pool_words_fork_remedy(error, remedy);
+	log_error("pool %s: cannot fork a worker: %s; %u run, and it will be tried again%s%s",
+		  pool->name, strerror(error), pool_active(pool), remedy,
+		  log_limit_more(held_back, more));
+	events_add(pool->name, EVENT_LIMIT, "cannot fork a worker: %s; %u run%s", strerror(error),
+		   pool_active(pool), remedy);
 }
 
 int
@@ -133,8 +139,11 @@ sync_starting(struct pool *pool, size_t i, int64_t now)
 		set_state(pool, slot, SLOT_RUNNING, now);
 		policy_ready(&pool->policy, now);
 	} else if (now >= late_at(slot)) {
-		log_warn("pool %s: worker %d is not ready within boot_timeout: KILL", pool->name,
-			 (int)slot->pid);
+		char waits[448];
+
+		procinfo_waits_for(slot->pid, waits, sizeof(waits));
+		log_warn("pool %s: worker %d is not ready within boot_timeout: KILL; it was at: %s",
+			 pool->name, (int)slot->pid, waits);
 		slot->late = true;
 		pool_slots_kill(pool, slot, now);
 	}
@@ -195,6 +204,23 @@ grace_of(const struct pool *pool, const struct slot *slot)
 	return pool->fast || slot->at_once || waits_at_gate ? 0 : slot->gen->conf->graceful_timeout;
 }
 
+static void
+tell_step(const struct pool *pool, const struct slot *slot, int64_t now)
+{
+	const char *signal = slot->step == POLICY_STEP_TERM ? "TERM" : "KILL";
+	bool had_time = grace_of(pool, slot) > 0;
+	char request[POOL_WORDS_BYTES];
+
+	pool_words_request(pool, (size_t)(slot - pool->slots), request);
+	log_warn("pool %s: worker %d still works after %" PRId64 " s: %s%s%s%s", pool->name,
+		 (int)slot->pid, (now - slot->since) / 1000, signal,
+		 had_time ? " (graceful_timeout)" : "", request[0] ? "; " : "", request);
+	events_add(pool->name, EVENT_TIMEOUT,
+		   "old worker %d still worked after %" PRId64 " s%s: %s%s%s", (int)slot->pid,
+		   (now - slot->since) / 1000, had_time ? " (graceful_timeout)" : "", signal,
+		   request[0] ? "; " : "", request);
+}
+
 /* One worker on the ladder; returns when its next step is due, or 0. */
 static int64_t
 step_down(struct pool *pool, struct slot *slot, int64_t now)
@@ -203,10 +229,8 @@ step_down(struct pool *pool, struct slot *slot, int64_t now)
 	enum policy_step step = policy_step(grace_of(pool, slot), now - slot->since, &next);
 
 	if (step > slot->step) {
-		log_warn("pool %s: worker %d still works after %" PRId64 " s: %s", pool->name,
-			 (int)slot->pid, (now - slot->since) / 1000,
-			 step == POLICY_STEP_TERM ? "TERM" : "KILL");
 		slot->step = step;
+		tell_step(pool, slot, now);
 		if (step == POLICY_STEP_KILL) {
 			pool_slots_kill(pool, slot, now);
 			return 0;
@@ -253,36 +277,6 @@ lost_its_program(int status)
 	return WIFEXITED(status) && WEXITSTATUS(status) == WORKER_PROGRAM_ENDED;
 }
 
-static void
-describe_end(const struct pool *pool, const struct slot *slot, int status, bool oom, char *text,
-	     size_t size)
-{
-	char words[SCOREBOARD_TEXT_BYTES + 1];
-
-	scoreboard_last_words(pool->scoreboard, (size_t)(slot - pool->slots), words);
-	if (lost_its_program(status))
-		snprintf(text, size, "ended, its program %s", words);
-	else if (WIFSIGNALED(status))
-		snprintf(text, size, "killed by signal %d (%s)%s%s", WTERMSIG(status),
-			 strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "",
-			 oom ? ", out of memory in the control group" : "");
-	else
-		snprintf(text, size, "exited with status %d", WEXITSTATUS(status));
-}
-
-/* " after 1.2s, 3 requests"; what a program has served by itself is not known. */
-static void
-describe_life(const struct slot *slot, uint64_t requests, int64_t now, char *text, size_t size)
-{
-	int64_t age = now - slot->forked;
-	int n =
-	    snprintf(text, size, "after %" PRId64 ".%" PRId64 "s", age / 1000, age % 1000 / 100);
-
-	if (!slot->gen->service->run)
-		snprintf(text + n, size - (size_t)n, ", %" PRIu64 " request%s", requests,
-			 util_plural(requests));
-}
-
 /* It was ended because its request had lasted too long. */
 static bool
 is_expired(const struct slot *slot, uint64_t requests)
@@ -305,13 +299,16 @@ log_end(struct pool *pool, const struct slot *slot, const char *end, bool expect
 	uint64_t requests, int64_t now)
 {
 	unsigned held_back = 0;
-	char life[64];
+	char life[POOL_WORDS_BYTES], more[LOG_MORE_BYTES];
 
-	describe_life(slot, requests, now, life, sizeof(life));
+	pool_words_life(slot, requests, now, life);
 	if (expected)
 		log_info("pool %s: worker %d %s %s", pool->name, (int)slot->pid, end, life);
-	else if (!early || log_limit_pass(&pool->death_limit, EARLY_DEATH_LOG_MS, &held_back))
-		log_warn("pool %s: worker %d %s %s", pool->name, (int)slot->pid, end, life);
+	else if (early ? log_limit_pass(&pool->early_limit, EARLY_DEATH_LOG_MS, &held_back)
+		       : log_limit_burst(&pool->death_limit, DEATH_LOG_MS, DEATH_LOG_BURST,
+					 &held_back))
+		log_warn("pool %s: worker %d %s %s%s", pool->name, (int)slot->pid, end, life,
+			 log_limit_more(held_back, more));
 }
 
 static void
@@ -321,12 +318,10 @@ log_back_off(const struct pool *pool, const char *end, int64_t now)
 
 	if (wait <= 0 || pool->policy.failures == 0)
 		return;
-	log_error("pool %s: workers do not stay alive (the last one %s); next attempt in "
+	log_error("pool %s: workers do not stay alive: the last one %s; next attempt in "
 		  "%" PRId64 "s, or at a reload",
 		  pool->name, end, (wait + 999) / 1000);
-	events_add(pool->name, EVENT_BACKOFF,
-		   "workers do not stay alive (the last one %s); next attempt in %" PRId64 " s",
-		   end, (wait + 999) / 1000);
+	events_add(pool->name, EVENT_BACKOFF, "workers do not stay alive: the last one %s", end);
 }
 
 /* Why it died, for the figures. */
@@ -407,7 +402,7 @@ pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
 	bool expected, early, of_living, oom;
 	uint64_t requests;
 	size_t index;
-	char end[128];
+	char end[POOL_WORDS_BYTES];
 
 	if (!slot)
 		return false;
@@ -423,7 +418,7 @@ pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
 	expected = is_expected(slot, status, early, requests);
 	of_living = slot->gen->phase <= GENERATION_CURRENT;
 	oom = was_out_of_memory(slot, status);
-	describe_end(pool, slot, status, oom, end, sizeof(end));
+	pool_words_end(pool, slot, status, oom, end);
 	log_end(pool, slot, end, expected, early, requests, now);
 	if (!expected || (slot->late && of_living))
 		count_failure(pool, slot, how, reason_of(how, status, oom), end, now);
@@ -435,6 +430,7 @@ pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
 	if (atomic_load(&said->program) != 0)
 		pool->ops->left_behind((pid_t)atomic_load(&said->program));
 	pool_figures_keep(pool, index);
+	complaints_forget(&pool->scoreboard->complaints, pid);
 	scoreboard_clear(pool->scoreboard, index);
 	pool->recount = true;
 	slot->gen->workers--;

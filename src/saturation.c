@@ -20,13 +20,15 @@ begin(struct saturation *s, const struct saturation_look *look, int64_t now)
 	if (!s->told)
 		return;
 	log_warn("pool %s: all %d worker%s busy and %d connection%s wait%s: raise %s if the "
-		 "machine can bear it",
+		 "machine can bear it, or mend what is slow%s%s",
 		 look->pool, look->busy, look->busy == 1 ? " is" : "s are", look->queue,
-		 util_plural((unsigned)look->queue), look->queue == 1 ? "s" : "", look->remedy);
+		 util_plural((unsigned)look->queue), look->queue == 1 ? "s" : "", look->remedy,
+		 look->request[0] ? ": " : "", look->request);
 	events_add(look->pool, EVENT_SATURATION,
-		   "all %d worker%s busy and %d connection%s wait%s: see %s", look->busy,
+		   "all %d worker%s busy and %d connection%s wait%s: see %s%s%s", look->busy,
 		   look->busy == 1 ? " is" : "s are", look->queue,
-		   util_plural((unsigned)look->queue), look->queue == 1 ? "s" : "", look->remedy);
+		   util_plural((unsigned)look->queue), look->queue == 1 ? "s" : "", look->remedy,
+		   look->request[0] ? "; longest: " : "", look->request);
 }
 
 static void
@@ -38,9 +40,10 @@ go_on(struct saturation *s, const struct saturation_look *look, int64_t now)
 	s->told = true;
 	s->told_at = now;
 	log_warn("pool %s: still saturated after %" PRId64 " s: all %d workers are busy, %d "
-		 "connections wait, at most there were %d: raise %s if the machine can bear it",
+		 "connections wait, at most there were %d: raise %s if the machine can bear it, "
+		 "or mend what is slow%s%s",
 		 look->pool, (now - s->since) / 1000, look->busy, look->queue, s->longest,
-		 look->remedy);
+		 look->remedy, look->request[0] ? ": " : "", look->request);
 }
 
 void

@@ -20,6 +20,7 @@ struct saturation {
 struct saturation_look {
 	const char *pool;
 	const char *remedy; /* what to raise */
+	const char *request; /* the one that has lasted longest, in words; "": unknown */
 	bool saturated;
 	int busy, queue;
 };

@@ -234,7 +234,7 @@ step_sequence(struct scoreboard_slot *s)
 	atomic_store_explicit(&s->sequence,
 			      atomic_load_explicit(&s->sequence, memory_order_relaxed) + 1,
 			      memory_order_release);
-	atomic_thread_fence(memory_order_seq_cst);
+	atomic_thread_fence(memory_order_release);
 }
 
 bool

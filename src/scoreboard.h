@@ -32,7 +32,7 @@
 #ifndef PREFORKD_SCOREBOARD_H
 #define PREFORKD_SCOREBOARD_H
 
-#include "log.h"
+#include "complaints.h"
 #include "rate.h"
 #include "source.h"
 
@@ -125,10 +125,12 @@ struct scoreboard {
 	_Atomic uint64_t refused[REFUSALS], delayed; /* connections, ever */
 	_Atomic uint32_t banner_lost;                /* the log says so until it is back */
 	/* Kinds of lines that all workers of the pool together write at most so often. */
-	struct log_limit start_limit, accept_limit, lost_limit, program_limit, delay_limit;
-	struct log_limit lookup_limit;
+	struct log_limit start_limit, accept_limit, lost_limit, program_limit, delay_limit,
+	    lookup_limit, file_limit, auth_limit, spool_limit, script_limit, end_limit,
+	    circle_limit;
 	struct log_limit refusal_limit[REFUSALS];
 	struct log_limit module_limit; /* of all that its module says */
+	struct complaints complaints;
 	/* Of the pool's rate_limit, see rate_turn(); and what there is of each source. */
 	_Atomic int64_t rate_full_at;
 	struct rate_table source_rates;

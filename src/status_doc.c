@@ -17,9 +17,13 @@ static const struct status_field daemon_fields[] = {
 	{ "state", "state", STATUS_TEXT, DAEMON(state) },
 	{ "workers", "workers", STATUS_NUMBER, DAEMON(workers) },
 	{ "max_workers", "max_workers", STATUS_NUMBER, DAEMON(max_workers) },
+	{ "log_lost", "log_lost", STATUS_NUMBER, DAEMON(log_lost) },
+	{ "log_lost_ago_ms", "log_lost_ago_s", STATUS_MS, DAEMON(log_lost_ago_ms) },
+	{ "log_lost_why", "log_lost_why", STATUS_TEXT, DAEMON(log_lost_why) },
 };
 
 static const struct status_field reload_fields[] = {
+	{ "reload_what", "what", STATUS_TEXT, DAEMON(reload_what) },
 	{ "reload_state", "state", STATUS_TEXT, DAEMON(reload_state) },
 	{ "reload_text", "text", STATUS_TEXT, DAEMON(reload_text) },
 	{ "reload_ago_ms", "ago_s", STATUS_MS, DAEMON(reload_ago_ms) },

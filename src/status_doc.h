@@ -42,8 +42,10 @@ struct status_event {
 };
 
 struct status_doc {
-	char *version, *config_file, *state, *reload_state, *reload_text;
+	char *version, *config_file, *state, *reload_what, *reload_state, *reload_text;
+	char *log_lost_why;
 	int64_t pid, uptime_ms, generation, workers, max_workers, reload_ago_ms;
+	int64_t log_lost, log_lost_ago_ms; /* lines that the log lacks, and the last one's age */
 	struct status_event *events;
 	struct status_pool *pools;
 	size_t n, n_workers, n_events;

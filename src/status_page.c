@@ -187,7 +187,9 @@ put_refusal(FILE *out, const struct page *page)
 {
 	if (!reload_is(page, "refused"))
 		return;
-	fputs("The last reload was refused: ", out);
+	fputs("The last ", out);
+	status_html_text(out, page->doc->reload_what[0] ? page->doc->reload_what : "reload");
+	fputs(" was refused: ", out);
 	status_html_text(out, page->doc->reload_text);
 }
 

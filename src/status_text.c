@@ -1,5 +1,6 @@
 #include "status_text.h"
 
+#include "status_trouble.h"
 #include "utf8.h"
 
 #include <inttypes.h>
@@ -155,7 +156,9 @@ print_reload(const struct status_doc *doc, FILE *out)
 		fputs(", no reload yet\n", out);
 		return;
 	}
-	put_span(out, ", last reload ", doc->reload_ago_ms, " ago: ");
+	fputs(", last ", out);
+	put_text(out, doc->reload_what[0] ? doc->reload_what : "reload");
+	put_span(out, " ", doc->reload_ago_ms, " ago: ");
 	put_text(out, doc->reload_state);
 	putc('\n', out);
 	if (doc->reload_text[0]) {
@@ -340,6 +343,8 @@ status_text_print(const struct status_doc *doc, FILE *out)
 	print_pools(doc, out);
 	for (size_t i = 0; i < doc->n; i++)
 		print_notes(&doc->pools[i], &first, out);
+	status_trouble_print(doc, &first, out);
+	status_trouble_print_events(doc, out);
 }
 
 void

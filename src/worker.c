@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -29,6 +30,7 @@ static struct {
 	const struct service *service;
 	int gate;
 	struct service_setup setup;
+	const char *object;     /* of the present step of the set-up, or NULL */
 	int give_fd, places_fd; /* -1: the service does not want it */
 	volatile sig_atomic_t serving, leaving;
 	int64_t began_us; /* the request */
@@ -40,6 +42,14 @@ ring_master(bool wanted)
 	/* A full pipe wakes the master as well as one more byte would. */
 	if (wanted && write(CONTROL_FD, "", 1) < 0)
 		return;
+}
+
+/* For the status, which the master is asked for. */
+static void
+complain(const char *text)
+{
+	ring_master(complaints_add(&self.worker->scoreboard->complaints, getpid(),
+				   self.worker->pool, text));
 }
 
 /* The same for a connection that waits for its next request: /dev/null is readable. */
@@ -173,6 +183,7 @@ keep_descriptors(void)
 		if (*places[i] >= 0)
 			*places[i] = fds[n++];
 	log_moved(log >= 0 ? log : STDERR_FILENO, CHANNEL_FD);
+	log_overhear(complain); /* now that CONTROL_FD is what it says */
 	return dup2(NULL_FD, STDOUT_FILENO) < 0 ? -1 : 0;
 }
 
@@ -215,7 +226,7 @@ open_checks(void)
 static int
 change_root(void)
 {
-	const char *root = self.worker->gen->conf->chroot;
+	const char *root = self.object = self.worker->gen->conf->chroot;
 
 	return root && (chroot(root) < 0 || chdir("/") < 0) ? -1 : 0;
 }
@@ -223,13 +234,14 @@ change_root(void)
 static int
 change_identity(void)
 {
+	self.object = self.worker->gen->id.user;
 	return identity_apply(&self.worker->gen->id);
 }
 
 static int
 change_directory(void)
 {
-	return chdir(self.worker->gen->conf->directory);
+	return chdir(self.object = self.worker->gen->conf->directory);
 }
 
 static int
@@ -275,14 +287,19 @@ static const struct {
 	{ "parent", follow_master },
 };
 
+/* The master gets short words of each worker; the log has all, once a second. */
 static _Noreturn void
 cannot_start(const char *step, const char *why)
 {
-	struct log_limit *limit = &self.worker->scoreboard->start_limit;
+	char words[SCOREBOARD_TEXT_BYTES + 1], more[LOG_MORE_BYTES];
 	unsigned held_back;
 
-	if (log_limit_pass(limit, START_LOG_MS, &held_back))
-		log_error("pool %s: a worker cannot start: %s: %s", self.worker->pool, step, why);
+	snprintf(words, sizeof(words), "%s: %s", step, why);
+	scoreboard_say(&self.worker->scoreboard->slots[self.worker->slot], words, strlen(words));
+	if (log_limit_pass(&self.worker->scoreboard->start_limit, START_LOG_MS, &held_back))
+		log_error("pool %s: a worker cannot start: %s%s%s: %s%s", self.worker->pool, step,
+			  self.object ? " " : "", self.object ? self.object : "", why,
+			  log_limit_more(held_back, more));
 	_exit(WORKER_CANNOT_START);
 }
 
@@ -419,7 +436,7 @@ worker_run(const struct worker *worker)
 
 	self.worker = worker;
 	self.service = worker->gen->service;
-	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++, self.object = NULL)
 		if (steps[i].run() < 0)
 			cannot_start(steps[i].name, strerror(errno));
 	start_service();

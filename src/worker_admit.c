@@ -46,13 +46,14 @@ static bool
 refuse(const struct worker *worker, const struct conn *conn, enum refusal why, const char *text)
 {
 	struct scoreboard *sb = worker->scoreboard;
-	char client[ADDRESS_TEXT_BYTES];
+	char client[ADDRESS_TEXT_BYTES], more[LOG_MORE_BYTES];
 	unsigned held_back;
 
 	atomic_fetch_add(&sb->refused[why], 1);
 	if (text && log_limit_pass(&sb->refusal_limit[why], LOG_MS, &held_back))
-		log_notice("pool %s: refused %s: %s (%u more like this)", worker->pool,
-			   address_format(conn->peer, conn->peer_len, client), text, held_back);
+		log_notice("pool %s: refused %s: %s%s", worker->pool,
+			   address_format(conn->peer, conn->peer_len, client), text,
+			   log_limit_more(held_back, more));
 	tell(worker, conn->fd, why);
 	return false;
 }
@@ -150,16 +151,16 @@ wait_until(const struct worker *worker, const struct conn *conn, int64_t turn, c
 	struct scoreboard *sb = worker->scoreboard;
 	int64_t ms = (turn - now_ns()) / 1000000;
 	char client[ADDRESS_TEXT_BYTES];
+	char more[LOG_MORE_BYTES];
 	unsigned held_back;
 
 	if (turn <= now_ns())
 		return false;
 	ring(scoreboard_arrive(sb, worker->slot, conn->peer, conn->peer_len));
 	if (ms >= LONG_DELAY_MS && log_limit_pass(&sb->delay_limit, LOG_MS, &held_back))
-		log_notice("pool %s: %s waits %" PRId64 ".%" PRId64
-			   " s for its turn (%s; %u more like this)",
+		log_notice("pool %s: %s waits %" PRId64 ".%" PRId64 " s for its turn (%s)%s",
 			   worker->pool, address_format(conn->peer, conn->peer_len, client),
-			   ms / 1000, ms % 1000 / 100, option, held_back);
+			   ms / 1000, ms % 1000 / 100, option, log_limit_more(held_back, more));
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
 		;
 	return true;

@@ -34,16 +34,16 @@ worker_check_shed(const struct worker *worker, int fd)
 	int64_t limit = atomic_load_explicit(&sb->max_queue_wait_ms, memory_order_relaxed);
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
+	char more[LOG_MORE_BYTES];
 	unsigned held_back;
 
 	if (limit <= 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
 	    info.tcpi_last_data_recv <= limit)
 		return false;
 	if (log_limit_pass(&sb->refusal_limit[REFUSED_QUEUE], SHED_LOG_MS, &held_back))
-		log_warn("pool %s: closed a connection that had waited %u.%u s (max_queue_wait; "
-			 "%u more like this)",
+		log_warn("pool %s: closed a connection that had waited %u.%u s (max_queue_wait)%s",
 			 worker->pool, info.tcpi_last_data_recv / 1000,
-			 info.tcpi_last_data_recv % 1000 / 100, held_back);
+			 info.tcpi_last_data_recv % 1000 / 100, log_limit_more(held_back, more));
 	return true;
 }
 

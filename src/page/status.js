@@ -141,7 +141,7 @@
 			: last.state + " " + span(msOf(last.ago_s)) + " ago" +
 			(last.state !== "refused" && last.text ? ": " + last.text : ""),
 		refusal: ({ last_reload: last }) => last.state !== "refused" ? ""
-			: "The last reload was refused: " + last.text,
+			: "The last " + (last.what || "reload") + " was refused: " + last.text,
 	};
 
 	function textOf(name, of, view) {

@@ -195,7 +195,7 @@ static int
 read_head(const char **why)
 {
 	struct http_conn *c = &self.conn;
-	int64_t deadline = util_now_ms() + self.conf->header_timeout;
+	int64_t deadline = 0;
 	size_t scanned = 0, used;
 	int status = 0;
 
@@ -218,6 +218,8 @@ read_head(const char **why)
 			c->at = c->kept = used;
 		if (result != HTTP_MORE)
 			return status;
+		if (deadline == 0)
+			deadline = util_now_ms() + self.conf->header_timeout;
 		n = http_conn_fill(c, deadline);
 		if (n == 1 && http_conn_has_request(c))
 			begin_request();
@@ -273,6 +275,8 @@ init_request(struct http_request *r, const struct conn *conn)
 	r->head = &self.head;
 	r->input = &self.body;
 	r->mime = self.prepared->mime;
+	r->scoreboard = self.setup->scoreboard;
+	r->id = self.setup->id;
 	r->peer = conn->peer;
 	r->from = conn;
 	r->pool = self.setup->pool;
@@ -336,7 +340,7 @@ begin_connection(const struct conn *conn)
 	self.conn.give_fd = self.setup->give_fd;
 	self.conn.leaving = self.setup->leaving;
 	self.conn.send_timeout = self.conf->send_timeout;
-	self.conn.nonblocking = self.conn.nodelay = false;
+	self.conn.recv_limited = self.conn.send_limited = self.conn.nodelay = false;
 	self.conn.at = self.conn.len = self.conn.kept = 0;
 	self.conn.in = self.conn.out = 0;
 	self.conn.figures = conn->figures;

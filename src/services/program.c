@@ -1,6 +1,7 @@
 #include "program.h"
 
 #include "output.h"
+#include "procinfo.h"
 #include "session.h"
 
 #include <errno.h>
@@ -18,6 +19,8 @@
 #define LEFTOVER_KILL_MS 5000
 #define START_RETRY_MS   10000
 #define LOG_INTERVAL_MS  1000
+#define END_LOG_MS       50 /* and so many at once */
+#define END_LOG_BURST    1000
 
 static struct {
 	const struct service_setup *setup;
@@ -84,12 +87,13 @@ program_begin(const char *who)
 static void
 log_start_failure(const char *path, int error)
 {
+	char more[LOG_MORE_BYTES];
 	unsigned held_back;
 
 	if (!log_limit_pass(&self.setup->scoreboard->program_limit, LOG_INTERVAL_MS, &held_back))
 		return;
-	log_error("pool %s: %s: cannot run %s: %s (%u more like this)", self.from.pool,
-		  self.from.who, path, strerror(error), held_back);
+	log_error("pool %s: %s: cannot run %s: %s%s", self.from.pool, self.from.who, path,
+		  strerror(error), log_limit_more(held_back, more));
 }
 
 int
@@ -183,8 +187,9 @@ kill_if_due(void)
 	if (self.kill_at_ms == 0) {
 		self.kill_at_ms = now + STOP_TO_KILL_MS;
 	} else if (now >= self.kill_at_ms) {
-		log_warn("pool %s: %s pid %d ignores %s: KILL", self.from.pool, self.from.who,
-			 self.from.pid, sigabbrev_np(self.stop_signal));
+		log_warn("pool %s: %s pid %d does not end on signal %d (%s): KILL", self.from.pool,
+			 self.from.who, self.from.pid, self.stop_signal,
+			 strsignal(self.stop_signal));
 		kill(-self.pid, SIGKILL);
 		self.kill_at_ms = now + STOP_TO_KILL_MS;
 	}
@@ -277,15 +282,35 @@ program_let_finish(int64_t until_ms)
 }
 
 static void
+log_signal(int64_t ms)
+{
+	int sig = WTERMSIG(self.status);
+	char more[LOG_MORE_BYTES];
+	unsigned held_back;
+
+	if (!log_limit_burst(&self.setup->scoreboard->end_limit, END_LOG_MS, END_LOG_BURST,
+			     &held_back))
+		return;
+	if (sig == SIGKILL && !self.terminated && procinfo_oom_killed())
+		log_warn("pool %s: %s pid %d killed after %" PRId64 ".%03" PRId64
+			 "s: out of memory in the control group (raise memory.max, or lower "
+			 "max_workers)%s",
+			 self.from.pool, self.from.who, self.from.pid, ms / 1000, ms % 1000,
+			 log_limit_more(held_back, more));
+	else
+		log_notice("pool %s: %s pid %d killed by signal %d (%s) after %" PRId64
+			   ".%03" PRId64 "s%s",
+			   self.from.pool, self.from.who, self.from.pid, sig, strsignal(sig),
+			   ms / 1000, ms % 1000, log_limit_more(held_back, more));
+}
+
+static void
 log_end(void)
 {
 	int64_t ms = util_now_coarse_ms() - self.began_ms;
 
 	if (WIFSIGNALED(self.status))
-		log_notice("pool %s: %s pid %d killed by signal %d (%s) after %" PRId64
-			   ".%03" PRId64 "s",
-			   self.from.pool, self.from.who, self.from.pid, WTERMSIG(self.status),
-			   strsignal(WTERMSIG(self.status)), ms / 1000, ms % 1000);
+		log_signal(ms);
 	else
 		log_info("pool %s: %s pid %d ended with status %d after %" PRId64 ".%03" PRId64 "s",
 			 self.from.pool, self.from.who, self.from.pid, WEXITSTATUS(self.status),

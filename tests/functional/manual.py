@@ -103,6 +103,8 @@ DOCUMENTS = [SRCDIR / 'README.md', *MANUALS]
 # ---- outputs are alike, though numbers, times and places differ -----------------------------
 
 SHAPES = [
+    (r' \((and )?\d+ more( like this)?\)', ''),
+    (r'\bconnections? waits?\b', 'connections wait'),
     (r'\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b', 'DAY'),
     (r'\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b', 'MONTH'),
     (r'"[0-9a-f]+(-[0-9a-f]+)+"', 'TAG'),

@@ -441,7 +441,7 @@ def test_who_waits_is_seen_waiting_and_not_as_a_request_that_takes_too_long():
             for sock in socks:
                 assert answer(sock) == b'hello\n'
         assert 'request_timeout' not in daemon.log() and 'slow_request' not in daemon.log()
-        daemon.wait_log(r'pool echo: 127\.0\.0\.1:\d+ waits [\d.]+ s for its turn \(rate_limit;')
+        daemon.wait_log(r'pool echo: 127\.0\.0\.1:\d+ waits [\d.]+ s for its turn \(rate_limit\)')
 
 
 @pytest.mark.parametrize('how', ['reload', 'stop', 'recycle'])

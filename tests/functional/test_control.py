@@ -28,7 +28,7 @@ CANNOT_START = 'rlimit_nofile = 2147483647'
 AT_ONCE = 5  # seconds: what is done at once, on a busy machine
 
 DAEMON_KEYS = ['version', 'pid', 'uptime_s', 'generation', 'config_file', 'state', 'workers',
-               'max_workers', 'last_reload', 'events', 'pools']
+               'max_workers', 'log_lost', 'log_lost_ago_s', 'log_lost_why', 'last_reload', 'events', 'pools']
 POOL_KEYS = ['name', 'service', 'listen', 'state', 'idle', 'busy', 'starting', 'draining', 'total',
              'max_workers', 'accepted', 'queue_length', 'queue_limit', 'crashes', 'respawns',
              'generation', 'shed', 'refused_access', 'refused_times', 'refused_load',
@@ -192,8 +192,12 @@ def test_a_busy_worker_of_exec_names_its_program():
     with Daemon(pool('exec', 'workers = 1', ENDLESS, service='exec')) as daemon:
         with daemon.connect('exec') as client:
             program = int(client.recv(20))
-            worker, = daemon.pool_status('exec')['workers']
-            assert (worker['state'], worker['program']) == ('busy', program)
+
+            # It may have written before the worker noted it.
+            def named():
+                worker, = daemon.pool_status('exec')['workers']
+                return (worker['state'], worker['program']) == ('busy', program)
+            eventually(named, f'a busy worker with program {program}')
 
 
 def test_generations_count_up_with_reloads():

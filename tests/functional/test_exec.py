@@ -91,7 +91,7 @@ def test_a_program_that_ignores_its_signal_is_killed_and_the_worker_serves_on():
             with daemon.connect('p') as sock:
                 pid, = pids_from(sock, 1)
                 assert read_all(sock) == b''
-            daemon.wait_log(rf'warning: pool p: \S+ pid {pid} ignores TERM: KILL$')
+            daemon.wait_log(rf'warning: pool p: \S+ pid {pid} does not end on signal 15 \(Terminated\): KILL$')
             daemon.wait_log(rf'pid {pid} killed by signal 9')
             gone(pid)
         assert timed_out(daemon) == 2

@@ -100,20 +100,23 @@ def configuration(family, *options):
 
 # ---- what it is ------------------------------------------------------------------------------
 
+def fields(status):
+    return dict(re.findall(r'^(\w+):[ \t]*(.*?)[ \t]*$', status, re.M))
+
+
 def show(daemon):
-    """What the programs tell, and what the client knows of the connection of the last one."""
+    """What the programs tell, and both ends of the connection to the last one."""
     with daemon.connect('self') as sock:
         status, stat, limits = re.fullmatch(r'(Name:.*?\n)(\d+ \(.*?\n)(Limit .*)',
                                             read_all(sock).decode(), re.S).groups()
     with daemon.connect('open') as sock:
         links = dict(re.findall(r'(\S+) -> (\S+)$', read_all(sock).decode(), re.M))
     with daemon.connect('environment') as sock:
-        name, peer = sock.getsockname(), sock.getpeername()
+        ends = sock.getsockname(), sock.getpeername()
         environment = sorted(read_all(sock).decode().split('\0')[:-1])
-    return (text_of(dict(re.findall(r'^(\w+):\s*(.*?)\s*$', status, re.M)), stat.split(') ')[1].split(),
-                    stat.split()[0], limits_of(limits), limits_of(
-                        pathlib.Path(f'/proc/{daemon.pid}/limits').read_text()), links)
-            + ''.join(item + '\n' for item in environment), name, peer)
+    own_limits = limits_of(pathlib.Path(f'/proc/{daemon.pid}/limits').read_text())
+    state = state_of(fields(status), stat.split(), limits_of(limits), own_limits, links)
+    return state + ''.join(item + '\n' for item in environment), *ends
 
 
 def limits_of(text):
@@ -122,9 +125,11 @@ def limits_of(text):
             re.findall(r'^Max (.*?)\s{2,}(\w+)\s+(\w+)', text, re.M)}
 
 
-def text_of(status, stat, pid, limits, own_limits, links):
+def state_of(status, stat, limits, own_limits, links):
+    """proc(5): stat has the pid in 0, the group in 4, the session in 5, the terminal in 6, and
+    the nice value in 18."""
     def own(number):
-        return 'its own' if number == pid else number
+        return 'its own' if number == stat[0] else number
     ours = {'open files': 'nofile', 'core file size': 'core', 'cpu time': 'cpu'}
     others = {name: value for name, value in limits.items() if name not in ours}
     same = others == {name: value for name, value in own_limits.items() if name not in ours}
@@ -135,9 +140,9 @@ def text_of(status, stat, pid, limits, own_limits, links):
     capabilities = ' '.join(f'{int(status[name], 16):x}' for name in ('CapPrm', 'CapEff', 'CapAmb'))
     found = {
         'descriptors': fds, 'cwd': links['/proc/self/cwd'], 'root': links['/proc/self/root'],
-        'session, group': f'{own(stat[3])}, {own(stat[2])}', 'terminal': stat[4],
+        'session, group': f'{own(stat[5])}, {own(stat[4])}', 'terminal': stat[6],
         'signals pending, blocked, ignored, caught': signals, 'umask': status['Umask'],
-        'nice': stat[16], 'uids': ' '.join(status['Uid'].split()),
+        'nice': stat[18], 'uids': ' '.join(status['Uid'].split()),
         'gids': ' '.join(status['Gid'].split()), 'groups': ' '.join(sorted(status['Groups'].split())),
         'capabilities': capabilities, 'no_new_privs': status['NoNewPrivs'],
         **{name: ' '.join(limits[limit]) for limit, name in ours.items()},

@@ -17,9 +17,10 @@ import time
 
 import pytest
 
-from harness import PATIENCE, SANITIZED, eventually
+from harness import PATIENCE, SANITIZED, alive, eventually
 from load import Sampler, paced
 from test_control import can_trace, silence
+from test_processes import Strace
 from web import HOST, Browsers, Client, Site, http, request, took
 
 CLOSE = 'Connection: close'
@@ -536,6 +537,21 @@ def test_while_nobody_waits_idle_connections_cost_no_system_call():
         assert silence(site)
 
 
+@pytest.mark.skipif(not can_trace(), reason='needs strace')
+def test_a_small_file_on_a_kept_connection_costs_seven_system_calls():
+    number, conf = 300, logged('combined', 'keepalive_requests = 1000', options=('workers = 1',))
+    with Site(conf, FILES) as site, site.client() as client:
+        client.ask('/file')
+        with Strace(site, 'calls') as trace:
+            for _ in range(number):
+                assert client.ask('/file').body == b'file'
+        calls = collections.Counter(trace.calls)
+        # For a request that comes late there is a recv(2) in vain and a poll(2) more.
+        at_once = calls.pop('recvfrom') - calls.pop('poll', 0)
+        assert abs(at_once - number) < 5, trace.calls  # strace came into one of them
+        assert sum(calls.values()) <= 6 * number + 50, trace.calls  # the master has its own
+
+
 # ---- reload, stop, recycling -------------------------------------------------------------
 
 def versioned(number):
@@ -863,7 +879,9 @@ def test_usr1_opens_a_new_log_and_no_line_is_lost():
 def test_a_reload_writes_to_the_same_log():
     with Site(logged('%U'), FILES) as site:
         site.ask('/file')
+        old = site.workers()
         site.reload(logged('%U changed'))
+        eventually(lambda: not any(map(alive, old)), 'the old workers to leave')
         site.ask('/file')
         assert site.wait_lines(2) == [b'/file', b'/file changed']
 

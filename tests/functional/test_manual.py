@@ -209,7 +209,7 @@ class Reader:
         if self.daemon.process and self.daemon.process.poll() is not None:
             self.start()
         # What is said with a file and a line is a refusal.
-        status = 1 if re.search(r':\d+: ', ' '.join(output) + ' ') else 0
+        status = 1 if re.search(r'[a-z]:\d+: ', ' '.join(output) + ' ') else 0
 
         def wrong():
             got, text = self.run(command)

@@ -166,7 +166,7 @@ def ctl(site, *words):
 
 def test_the_text_is_text(site):
     status, workers = ctl(site, 'status'), ctl(site, 'workers')
-    refusal, = re.findall(r'^  (.*)$', status, re.M)
+    refusal, = re.findall(r'^  (\S.*)$', status, re.M)
     assert refusal.endswith(SHOWN)
     assert re.search('^' + re.escape(NAME_SHOWN) + ' +module +/.*/' + re.escape(PATH_SHOWN) + ' +running ',
                      status, re.M)

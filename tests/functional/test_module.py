@@ -684,8 +684,8 @@ def test_twenty_versions_one_after_the_other(probe, build):
             workers = daemon.workers()
             build(daemon.dir / 'probe.so', PROBE, f'-DVERSION={version}')
             daemon.reload()
-            assert ask(daemon, 'version') == str(version)
             daemon.wait_replaced(workers, 2)
+            assert ask(daemon, 'version') == str(version)
         eventually(lambda: mappings(daemon) == 1, 'the old files to be closed')
 
 

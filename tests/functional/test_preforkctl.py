@@ -163,13 +163,16 @@ def test_its_own_version_alone_if_there_is_no_daemon():
 
 def test_the_status_for_people():
     answer = DAEMON + pool('www', busy=2, saturated_ms=12000) + worker(
-        'www', 4711, state='busy', client='192.0.2.1:99', request='/bin/date') + b'ok\n'
+        'www', 4711, state='busy', client='192.0.2.1:99', request='/bin/date') + worker(
+        'www', 4712, state='idle') + b'ok\n'
     with Fake(answer) as fake:
         status, said, err = outcome(fake.run('status'))
         assert (status, err) == (DONE, '')
         assert said.startswith('preforkd 9.8, pid 812, up 1m05s, generation 2, 12 of 1000 workers, ')
         assert re.search(r'^www +exec +\*:80 +running +0 +2 ', said, re.M)
-        assert '\npool www: saturated for 12s' in said and '4711' not in said
+        assert '\npool www: saturated for 12s' in said and '4712' not in said
+        assert re.search(r'^pool www: longest request: worker 4711, client 192\.0\.2\.1:99, for .*: '
+                         r'/bin/date$', said, re.M)
         status, said, err = outcome(fake.run('workers'))
         assert (status, err) == (DONE, '')
         assert re.search(r'^www +4711 +busy .* 192\.0\.2\.1:99 +/bin/date$', said, re.M)

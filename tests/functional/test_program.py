@@ -257,7 +257,7 @@ def test_a_program_that_always_dies_is_tried_ever_less_and_never_given_up(otherw
         mark = daemon.mark()
         good.unlink()
         kill_all(pids)
-        daemon.wait_log(rf'pool p: workers do not stay alive \(the last one ended, its program {told}\); '
+        daemon.wait_log(rf'pool p: workers do not stay alive: the last one ended, its program {told}; '
                         r'next attempt in 2s', since=mark)
         assert len(re.findall(r'program started', daemon.log()[mark:])) <= 25
         daemon.wait_log(r'next attempt in 4s', since=mark)

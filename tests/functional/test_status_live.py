@@ -70,8 +70,8 @@ def test_a_killed_worker_is_seen_at_once(page):
         print('seen after', ', '.join('%.1f s' % each for each in seconds))
         assert SANITIZED or statistics.median(seconds) <= PROMISE
         eventually(lambda: text(page, f'{WEB} [data-f="died"]') == '3 (signal 3)', every=0.1)
-        for pid in before[:3]:
-            assert f'worker {pid} killed by signal 9 (Killed)' in text(page, '#events tbody')
+        # Deaths that follow each other within a second are one line, with the last of them.
+        assert f'worker {before[2]} killed by signal 9 (Killed)' in text(page, '#events tbody')
         assert page.complaints == []
 
 

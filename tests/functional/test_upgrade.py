@@ -518,16 +518,18 @@ def test_programs_and_workers_see_nothing_of_an_upgrade():
         + pool('ls', 'workers = 1', 'exec { command = { "/bin/ls", "/proc/self/fd" } }',
                service='exec')
     with Upgraded(conf) as daemon:
+        def descriptors_of_idle(name):
+            wait_pool(daemon, name, idle=1)  # the client sees the end before the worker has closed
+            return len(os.listdir(f'/proc/{daemon.wait_workers(1, name)[0]}/fd'))
+
         names = sorted(line.split(b'=')[0] for line in daemon.ask('env').splitlines())
-        files = {name: len(os.listdir(f'/proc/{daemon.workers(name)[0]}/fd'))
-                 for name in ('env', 'ls')}
+        files = {name: descriptors_of_idle(name) for name in ('env', 'ls')}
         held_by_master = len(os.listdir(f'/proc/{daemon.pid}/fd'))
         for _ in range(2):
             daemon.upgraded().wait(PATIENCE)
             assert sorted(line.split(b'=')[0] for line in daemon.ask('env').splitlines()) == names
             assert daemon.ask('ls').split() == [b'0', b'1', b'2', b'3']
-            assert files == {name: len(os.listdir(f'/proc/{daemon.wait_workers(1, name)[0]}/fd'))
-                             for name in files}
+            assert files == {name: descriptors_of_idle(name) for name in files}
             eventually(lambda: len(os.listdir(f'/proc/{daemon.pid}/fd')) == held_by_master,
                        'as many descriptors as before')
 

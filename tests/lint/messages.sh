@@ -14,8 +14,10 @@ LEVELS = {'error': 'error', 'warn': 'warning', 'notice': 'notice', 'write': 'any
 LITERAL = r'"((?:[^"\\]|\\.)*)"'
 NUMBER = r'%[-0]*\d*(?:ll|z)?[du]'
 CONVERSION = rf'(?:{NUMBER}|%(?:\.\*)?s)'
+# What log_limit_more() adds to a line.
+MORE = ' (%u more like this)'
 # What "%s" adds to the word before it, or nothing.
-ENDINGS = ('s', ' is', 's are', ' their connections')
+ENDINGS = ('s', ' is', 's are', ' their connections', ': REQUEST')
 
 # Formats whose last "%s" is a text worth an entry of its own: those that the given calls
 # (in the given function) make take the place of {}.  And one line that no call logs.
@@ -23,17 +25,17 @@ SPELT_OUT = {
     ('src/master.c', '%s'): ('{}', 'src/pidfile.c', None, 'util_fail'),
     ('src/master_handover.c', '%s'): ('{}', 'src/pidfile.c', None, 'util_fail'),
     ('src/master_reload.c', '%s'): ('{}', 'src/master_reload.c', None, 'util_format'),
-    ('src/pool_slots.c', 'pool %s: worker %d %s %s'):
-        ('pool %s: worker %d {} after %ds', 'src/pool_slots.c', 'describe_end', 'snprintf'),
-    ('src/worker_admit.c', 'pool %s: refused %s: %s (%u more like this)'):
-        ('pool %s: refused %s: {} (%u more like this)', 'src/worker_admit.c', None,
+    ('src/pool_slots.c', 'pool %s: worker %d %s %s' + MORE):
+        ('pool %s: worker %d {} after %ds' + MORE, 'src/pool_words.c', 'pool_words_end', 'snprintf'),
+    ('src/worker_admit.c', 'pool %s: refused %s: %s' + MORE):
+        ('pool %s: refused %s: {}' + MORE, 'src/worker_admit.c', None,
          'refuse|snprintf'),
-    ('src/services/http/http_cgi.c', 'pool %s: %s: %s'):
-        ('pool %s: %s: {}', 'src/services/http/http_spool.c', None, 'util_fail'),
-    ('src/services/http/http_cgi.c', 'pool %s: %s pid %d: %s%s'):
-        ('pool %s: %s pid %d: {}', 'src/services/http/http_cgi.c', None, 'complain'),
+    ('src/services/http/http_cgi.c', 'pool %s: %s: %s' + MORE):
+        ('pool %s: %s: {}' + MORE, 'src/services/http/http_spool.c', None, 'util_fail'),
+    ('src/services/http/http_cgi.c', 'pool %s: %s pid %d: %s%s' + MORE):
+        ('pool %s: %s pid %d: {}' + MORE, 'src/services/http/http_cgi.c', None, 'complain'),
 }
-BY_ITSELF = ('src/log.c', '%u log lines could not be written', 'warning')
+BY_ITSELF = ('src/log.c', '%u log line%s could not be written: %s', 'warning')
 
 
 def joined(text):
@@ -93,8 +95,11 @@ def of_source():
                 sys.exit(f'{name}: {call}({rest}): the format is no literal')
             if not first:
                 continue
-            frame, *where = SPELT_OUT.get((name, first[1]), (first[1],))
-            unused.discard((name, first[1]))
+            message = first[1]
+            if 'log_limit_more(' in rest:
+                message = message[:-2] + MORE
+            frame, *where = SPELT_OUT.get((name, message), (message,))
+            unused.discard((name, message))
             for text in texts_of(*where) if where else [frame]:
                 messages.append((name, frame.replace('{}', text), LEVELS[call[4:]]))
     found = {}

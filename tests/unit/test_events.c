@@ -69,6 +69,25 @@ one_that_comes_later_is_one_of_its_own(void **state)
 }
 
 static void
+what_differs_in_its_numbers_only_is_the_same_again(void **state)
+{
+	(void)state;
+	events_warn("e", "worker 12, client 10.0.0.1:80: cannot open /a", 0);
+	events_warn("e", "cannot open /b", 2);
+	events_add("e", EVENT_DEATH, "worker 12 killed");
+	events_warn("e", "worker 7, client [fe80::1]:8080: cannot open /a", 3);
+	assert_event(0, "e", EVENT_WARNING, "worker 7, client [fe80::1]:8080: cannot open /a");
+	assert_event(1, "e", EVENT_DEATH, "worker 12 killed");
+	events_warn("e", "worker 9, client 192.0.2.99:4711: cannot open /a", 3);
+	assert_event(0, "e", EVENT_WARNING, "worker 9, client 192.0.2.99:4711: cannot open /a");
+	assert_int_equal(events_get(0)->more, 4);
+	assert_event(3, "e", EVENT_WARNING, "cannot open /b");
+	assert_int_equal(events_get(3)->more, 2);
+	events_warn("f", "cannot open /b", 0);
+	assert_int_equal(events_get(0)->more, 0);
+}
+
+static void
 only_the_last_ones_are_kept(void **state)
 {
 	char name[2] = "a";
@@ -76,10 +95,10 @@ only_the_last_ones_are_kept(void **state)
 	(void)state;
 	for (int i = 0; i < 3 * EVENTS; i++) {
 		name[0] = (char)('a' + i % 2);
-		events_add(name, EVENT_TIMEOUT, "request %d", i);
+		events_add(name, EVENT_RELOAD, "reload %d", i);
 	}
-	assert_event(0, "b", EVENT_TIMEOUT, "request 59");
-	assert_event(EVENTS - 1, "a", EVENT_TIMEOUT, "request 40");
+	assert_event(0, "b", EVENT_RELOAD, "reload 59");
+	assert_event(EVENTS - 1, "a", EVENT_RELOAD, "reload 40");
 	assert_null(events_get(EVENTS));
 }
 
@@ -100,15 +119,15 @@ those_of_the_master_before_are_in_their_place(void **state)
 
 	(void)state;
 	inherit(oldest - 1, "too old"); /* of twenty that are there */
-	assert_event(EVENTS - 1, "a", EVENT_TIMEOUT, "request 40");
+	assert_event(EVENTS - 1, "a", EVENT_RELOAD, "reload 40");
 	inherit(INT64_MAX - 2, "first");
 	inherit(INT64_MAX, "third");
 	inherit(INT64_MAX - 1, "second");
 	assert_event(0, "old", EVENT_DEATH, "third");
 	assert_event(1, "old", EVENT_DEATH, "second");
 	assert_event(2, "old", EVENT_DEATH, "first");
-	assert_event(3, "b", EVENT_TIMEOUT, "request 59");
-	assert_event(EVENTS - 1, "b", EVENT_TIMEOUT, "request 43");
+	assert_event(3, "b", EVENT_RELOAD, "reload 59");
+	assert_event(EVENTS - 1, "b", EVENT_RELOAD, "reload 43");
 	assert_null(events_get(EVENTS));
 	assert_int_equal(events_kind("backoff"), EVENT_BACKOFF);
 	assert_int_equal(events_kind("nonsense"), -1);
@@ -122,6 +141,7 @@ main(void)
 		cmocka_unit_test(the_newest_comes_first),
 		cmocka_unit_test(many_of_one_kind_at_once_are_one),
 		cmocka_unit_test(one_that_comes_later_is_one_of_its_own),
+		cmocka_unit_test(what_differs_in_its_numbers_only_is_the_same_again),
 		cmocka_unit_test(only_the_last_ones_are_kept),
 		cmocka_unit_test(those_of_the_master_before_are_in_their_place),
 	};

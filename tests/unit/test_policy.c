@@ -369,6 +369,38 @@ a_second_look_at_the_same_time_arms_alike(void **state)
 	assert_int_equal(look(&fixed, c, &s, 1001).look_at, 1250);
 }
 
+/* A queue that nobody has taken from yet would tell over and over. */
+static void
+what_tells_is_armed_again_soon_and_then_less_often(void **state)
+{
+	const struct policy_limits unseen = {
+		.min_spare = 5, .max_spare = 10, .max = 150, .spare_timeout = 10000, .unseen = true
+	};
+	struct policy_census c = { .idle = 5, .starting = 1, .queue = 1 };
+	struct policy_state s = proven(1000);
+	int64_t now = 1000;
+	int armed = 0;
+
+	(void)state;
+	for (; now < 2000; armed++) {
+		assert_true(look(&unseen, c, &s, now).watch);
+		assert_true(look(&unseen, c, &s, now).watch);
+		policy_told(&s, now);
+		assert_false(look(&unseen, c, &s, now).watch);
+		now = look(&unseen, c, &s, now).look_at;
+		if (armed == 0)
+			assert_int_equal(now, 1001);
+		if (armed == 3)
+			assert_in_range(now, 1010, 1050);
+	}
+	assert_in_range(armed, 22, 27);
+	now += 1000; /* nobody comes; then somebody does */
+	policy_told(&s, now);
+	assert_true(look(&unseen, c, &s, now).watch);
+	policy_told(&s, now);
+	assert_int_equal(look(&unseen, c, &s, now).look_at, now + 1);
+}
+
 static void
 what_armed_the_bell_and_stays_quiet_is_not_looked_at_again(void **state)
 {
@@ -507,6 +539,7 @@ main(void)
 		cmocka_unit_test(at_the_limit_with_nobody_idle_the_socket_is_watched),
 		cmocka_unit_test(at_the_limit_bell_and_watch_are_armed_four_times_a_second),
 		cmocka_unit_test(a_second_look_at_the_same_time_arms_alike),
+		cmocka_unit_test(what_tells_is_armed_again_soon_and_then_less_often),
 		cmocka_unit_test(what_armed_the_bell_and_stays_quiet_is_not_looked_at_again),
 		cmocka_unit_test(a_saturated_pool_is_looked_at_once_a_second),
 		cmocka_unit_test(a_pool_for_which_there_is_no_room_is_saturated_too),

@@ -217,6 +217,24 @@ who_begins_first_wakes_the_history_and_it_rests_again(void **state)
 	end_pool(pool);
 }
 
+/* A timer may be early: it is set by the time at which the loop woke. */
+static void
+who_is_looked_at_too_early_does_not_rest_untold(void **state)
+{
+	struct pool *pool = pool_of(4);
+
+	(void)state;
+	begin(pool, 0, 3000);
+	finish(pool, 0, 1000);
+	world.sample_at = 0;
+	pool_sample(pool, 9990);
+	assert_int_equal(world.sample_at, 10000);
+	sample(pool);
+	assert_int_equal(world.sample_at, 0);
+	assert_history(pool, 10000, "0;1,0,1");
+	end_pool(pool);
+}
+
 static void
 nonsense_makes_nobody_busier_than_all(void **state)
 {
@@ -331,6 +349,7 @@ main(void)
 		cmocka_unit_test(deaths_are_told_apart),
 		cmocka_unit_test(there_are_figures_for_any_number_of_workers),
 		cmocka_unit_test(who_begins_first_wakes_the_history_and_it_rests_again),
+		cmocka_unit_test(who_is_looked_at_too_early_does_not_rest_untold),
 		cmocka_unit_test(nonsense_makes_nobody_busier_than_all),
 		cmocka_unit_test(as_long_as_somebody_is_busy_it_is_sampled),
 		cmocka_unit_test(the_longest_queue_is_that_of_any_look_while_nobody_is_idle),

@@ -10,14 +10,21 @@ static struct saturation_look
 full(int queue)
 {
 	return (struct saturation_look){
-		.pool = "web", .remedy = "max_workers", .saturated = true, .busy = 4, .queue = queue
+		.pool = "web",
+		.remedy = "max_workers",
+		.request = "worker 7, client 192.0.2.1:80: request 1, for 9.0 s",
+		.saturated = true,
+		.busy = 4,
+		.queue = queue,
 	};
 }
 
 static struct saturation_look
 not_full(void)
 {
-	return (struct saturation_look){ .pool = "web", .remedy = "max_workers", .busy = 3 };
+	return (struct saturation_look){
+		.pool = "web", .remedy = "max_workers", .request = "", .busy = 3
+	};
 }
 
 static int64_t
@@ -49,7 +56,8 @@ the_beginning_is_told_once(void **state)
 	assert_int_equal(logged_lines("pool web: "), 1);
 	assert_int_equal(logged_lines("warning: pool web: all 4 workers are busy and 7 "
 				      "connections wait: raise max_workers if the machine can "
-				      "bear it"),
+				      "bear it, or mend what is slow: worker 7, client "
+				      "192.0.2.1:80: request 1, for 9.0 s"),
 			 1);
 }
 

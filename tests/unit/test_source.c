@@ -3,6 +3,7 @@
 #include "source.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
@@ -88,6 +89,22 @@ so_many_of_a_source_get_in(void **state)
 	assert_true(source_claim(claims, 10, 1, LIMIT));
 	assert_false(source_claim(claims, 2, 1, LIMIT));
 	assert_true(source_claim(claims, 2, 1, LIMIT + 1));
+}
+
+static void
+claims_of_a_source_are_counted(void **state)
+{
+	struct source_claims *claims = *state;
+
+	for (size_t slot = 0; slot < 6; slot++)
+		assert_true(source_claim(claims, slot, 1 + slot % 2, UINT_MAX));
+	assert_int_equal(source_count(claims, 0), 3);
+	assert_int_equal(source_count(claims, 5), 3);
+	assert_true(source_claim(claims, 100, 1, UINT_MAX));
+	assert_int_equal(source_count(claims, 100), 4);
+	source_release(claims, 2);
+	assert_int_equal(source_count(claims, 100), 3);
+	assert_int_equal(source_count(claims, 1), 3);
 }
 
 static void
@@ -243,6 +260,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_one_source),
 		TEST(so_many_of_a_source_get_in),
+		TEST(claims_of_a_source_are_counted),
 		TEST(rubbish_among_the_claims_is_not_followed),
 		TEST(a_claim_without_a_ticket_counts),
 		TEST(of_a_crowd_just_as_many_get_in_as_may),

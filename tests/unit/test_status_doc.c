@@ -241,7 +241,9 @@ the_json_document_has_its_order_and_its_units(void **state)
 		  "  \"generation\": 2,\n"
 		  "  \"config_file\": \"/etc/preforkd/preforkd.conf\",\n"
 		  "  \"state\": \"running\",\n  \"workers\": 12,\n"
-		  "  \"max_workers\": 1000,\n  \"last_reload\": {\n"
+		  "  \"max_workers\": 1000,\n  \"log_lost\": 0,\n"
+		  "  \"log_lost_ago_s\": 0.0,\n  \"log_lost_why\": \"\",\n"
+		  "  \"last_reload\": {\n    \"what\": \"\",\n"
 		  "    \"state\": \"none\",\n    \"text\": \"\",\n    \"ago_s\": null\n"
 		  "  },\n  \"events\": [\n    {\n      \"ago_s\": 1.5,\n"
 		  "      \"pool\": \"www\",\n      \"kind\": \"death\",\n"
@@ -343,6 +345,50 @@ the_last_reload_is_told_with_its_outcome(void **state)
 		       "preforkd 0, pid 1, up 0.0s, stopping, generation 0, 0 of 0 workers, "
 		       "last reload 5m03s ago: refused\n"
 		       "  /f:3: no such option\n");
+}
+
+static void
+what_keeps_a_full_pool_busy_and_who_does_not_leave_is_named(void **state)
+{
+	char *text = status_lines_printed(
+	    status_text_print,
+	    (const char *[]){
+		"daemon\tversion=0\tlog_lost=2\tlog_lost_ago_ms=3000\tlog_lost_why=No space",
+		"event\tago_ms=9000\tpool=a\ttext=older", "event\tago_ms=500\ttext=newer\\x1b",
+		"pool\tname=a\tbusy=2\tmax_workers=2",
+		"worker\tpool=a\tpid=1\tstate=busy\tsince_ms=10\tclient=c:1\trequest=GET /1",
+		"worker\tpool=a\tpid=2\tstate=writing\tsince_ms=42000\tclient=c:2\trequest=GET /2",
+		"worker\tpool=a\tpid=3\tstate=draining\tsince_ms=999\tclient=c:3",
+		"worker\tpool=a\tpid=4\tstate=draining\tsince_ms=4000\tclient=c:4",
+		"worker\tpool=a\tpid=5\tstate=killed\tsince_ms=65000\trequest=x",
+		"pool\tname=b\tidle=1\tbusy=1\tmax_workers=2",
+		"worker\tpool=b\tpid=6\tstate=busy\tsince_ms=99000", NULL });
+	const char *wanted =
+	    "\n\npool a: longest request: worker 2, client c:2, for 42s: GET /2\n"
+	    "pool a: 2 old workers are still at work; longest: worker 5 (killed for 1m05s), "
+	    "client -: x\n"
+	    "the log lacks 2 lines, the last one 3.0s ago: No space\n"
+	    "\nlast events:\n"
+	    "    0.5s ago  newer\\x1b\n"
+	    "    9.0s ago  pool a: older\n";
+
+	(void)state;
+	assert_non_null(strstr(text, wanted));
+	free(text);
+}
+
+static void
+the_last_upgrade_is_none_of_the_reloads(void **state)
+{
+	char *text = status_lines_printed(
+	    status_text_print, (const char *[]){ "daemon\tversion=0\treload_what=upgrade\t"
+						 "reload_state=refused\treload_text=no\t"
+						 "reload_ago_ms=1000",
+						 NULL });
+
+	(void)state;
+	assert_non_null(strstr(text, "last upgrade 1.0s ago: refused\n  no\n"));
+	free(text);
 }
 
 static void
@@ -493,6 +539,8 @@ main(void)
 		cmocka_unit_test(a_reload_has_an_age_in_the_json_document),
 		cmocka_unit_test(the_table_lines_up_and_nothing_is_said_of_what_is_in_order),
 		cmocka_unit_test(the_last_reload_is_told_with_its_outcome),
+		cmocka_unit_test(what_keeps_a_full_pool_busy_and_who_does_not_leave_is_named),
+		cmocka_unit_test(the_last_upgrade_is_none_of_the_reloads),
 		cmocka_unit_test(what_is_out_of_the_ordinary_is_said_in_words),
 		cmocka_unit_test(workers_have_a_row_each),
 		cmocka_unit_test(nothing_from_outside_commands_the_terminal),

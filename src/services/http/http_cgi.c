@@ -22,6 +22,9 @@
 #define WHO_BYTES (ADDRESS_TEXT_BYTES + 200)
 #define RETRY     "Retry-After: 1\r\n"
 
+#define SCRIPT_LOG_MS    50 /* and so many at once */
+#define SCRIPT_LOG_BURST 1000
+
 /* Of the request that is being served. */
 static struct {
 	struct http_request *r;
@@ -134,14 +137,18 @@ start_script(struct http_request *r)
 		.settle = settle,
 		.arg = self.cgi,
 	};
+	char more[LOG_MORE_BYTES];
+	unsigned held_back;
 	int error;
 
 	program.envp = make_environment(r);
 	if (!program.envp)
 		return 431;
 	if (open_pipes(r) < 0) {
-		log_error("pool %s: %s: a pipe for a script: %s", r->pool, self.who,
-			  strerror(errno));
+		error = errno;
+		if (log_limit_pass(&r->scoreboard->spool_limit, HTTP_FAULT_LOG_MS, &held_back))
+			log_error("pool %s: %s: a pipe for a script: %s%s", r->pool, self.who,
+				  strerror(error), log_limit_more(held_back, more));
 		return 503;
 	}
 	program.in = self.in[0] >= 0      ? self.in[0]
@@ -184,7 +191,13 @@ pump(struct http_request *r)
 static void
 complain(const struct http_request *r, const char *what, const char *why)
 {
-	log_warn("pool %s: %s pid %d: %s%s", r->pool, self.who, program_pid(), what, why);
+	char more[LOG_MORE_BYTES];
+	unsigned held_back;
+
+	if (log_limit_burst(&r->scoreboard->script_limit, SCRIPT_LOG_MS, SCRIPT_LOG_BURST,
+			    &held_back))
+		log_warn("pool %s: %s pid %d: %s%s%s", r->pool, self.who, program_pid(), what, why,
+			 log_limit_more(held_back, more));
 }
 
 static void
@@ -319,15 +332,17 @@ run_script(struct http_request *r)
 static int
 spool_body(struct http_request *r)
 {
-	char *err = NULL;
+	char *err = NULL, more[LOG_MORE_BYTES];
+	unsigned held_back;
 	int status;
 
 	if (r->head->framing != HTTP_CHUNKED)
 		return 0;
 	status = http_spool_read(&self.spool, r->input, r->conf->spool_dir,
 				 r->conf->limit_request_body, &err);
-	if (err)
-		log_error("pool %s: %s: %s", r->pool, self.who, err);
+	if (err && log_limit_pass(&r->scoreboard->spool_limit, HTTP_FAULT_LOG_MS, &held_back))
+		log_error("pool %s: %s: %s%s", r->pool, self.who, err,
+			  log_limit_more(held_back, more));
 	free(err);
 	return status;
 }

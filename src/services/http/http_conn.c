@@ -3,7 +3,6 @@
 #include "kept.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -13,11 +12,13 @@
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define SENDFILE_MAX (1 << 30)
-#define FILL_BYTES   65536 /* at once: what was never touched costs no memory */
+#define SENDFILE_MAX (4 << 20) /* at once: what has gone out is counted behind it */
+#define SENDFILE_MS  100       /* without room for more, before it is looked who is slow */
+#define FILL_BYTES   65536     /* at once: what was never touched costs no memory */
 
 /* poll(2) for one event; 1, 0 at the deadline, -1. */
 static int
@@ -48,6 +49,20 @@ count_out(struct http_conn *c, ssize_t n)
 	figures_count(c->figures, FIGURE_BYTES_OUT, (uint64_t)n);
 }
 
+/*
+ * Calls that wait in the kernel are fewer than those that poll(2) first, but the socket must
+ * end the wait: option is SO_RCVTIMEO or SO_SNDTIMEO (socket(7)), set once.
+ */
+static bool
+limit_blocking(const struct http_conn *c, int option, int ms, bool *limited)
+{
+	struct timeval limit = { .tv_usec = ms * 1000 };
+
+	if (!*limited)
+		*limited = setsockopt(c->fd, SOL_SOCKET, option, &limit, sizeof(limit)) == 0;
+	return *limited;
+}
+
 static void
 make_room(struct http_conn *c)
 {
@@ -60,6 +75,20 @@ make_room(struct http_conn *c)
 	c->at = c->kept;
 }
 
+/* recv(2) behind what is there. */
+static ssize_t
+receive(struct http_conn *c, int flags)
+{
+	size_t room = (size_t)util_min((int64_t)(c->size - c->len), FILL_BYTES);
+	ssize_t n = recv(c->fd, c->buf + c->len, room, flags);
+
+	if (n > 0) {
+		c->len += (size_t)n;
+		count_in(c, n);
+	}
+	return n;
+}
+
 int
 http_conn_fill(struct http_conn *c, int64_t deadline_ms)
 {
@@ -69,16 +98,10 @@ http_conn_fill(struct http_conn *c, int64_t deadline_ms)
 		return -1;
 	}
 	for (;;) {
-		size_t room = (size_t)util_min((int64_t)(c->size - c->len), FILL_BYTES);
-		ssize_t n = recv(c->fd, c->buf + c->len, room, MSG_DONTWAIT);
+		ssize_t n = receive(c, MSG_DONTWAIT);
 
-		if (n > 0) {
-			c->len += (size_t)n;
-			count_in(c, n);
-			return 1;
-		}
-		if (n == 0)
-			return 0;
+		if (n >= 0)
+			return n > 0;
 		if (errno == EINTR)
 			continue;
 		if (errno != EAGAIN)
@@ -101,22 +124,42 @@ http_conn_has_request(const struct http_conn *c)
 	return n > 2 || (n > 0 && memcmp(c->buf + c->at, "\r\n", n) != 0);
 }
 
+/*
+ * The next request of a client that is at work, in one call.  false: the client has closed,
+ * or this worker leaves.
+ */
+static bool
+fill_soon(struct http_conn *c)
+{
+	ssize_t n;
+
+	make_room(c);
+	if (!limit_blocking(c, SO_RCVTIMEO, KEPT_IDLE_MS, &c->recv_limited))
+		return false;
+	n = receive(c, 0);
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR) && !*c->leaving);
+}
+
 enum http_wait
 http_conn_wait(struct http_conn *c, int64_t timeout_ms)
 {
-	int64_t now = util_now_ms();
 	struct kept kept = {
 		.fd = c->fd,
 		.give_fd = c->give_fd,
 		.leaving = c->leaving,
-		.idle_at = now + KEPT_IDLE_MS,
-		.deadline = now + timeout_ms,
 		.figures = c->figures,
 	};
 
-	while (!http_conn_has_request(c))
+	if (!fill_soon(c))
+		return HTTP_WAIT_END;
+	if (http_conn_has_request(c))
+		return HTTP_WAIT_REQUEST;
+	kept.idle_at = util_now_ms();
+	kept.deadline = kept.idle_at + timeout_ms - KEPT_IDLE_MS;
+	do
 		if (!kept_wait(&kept) || http_conn_fill(c, kept.deadline) != 1)
 			return HTTP_WAIT_END;
+	while (!http_conn_has_request(c));
 	return HTTP_WAIT_REQUEST;
 }
 
@@ -232,21 +275,13 @@ http_conn_stream(struct http_conn *c)
 	c->nodelay = true;
 }
 
-/* sendfile(2) has no flags: the socket itself must not block. */
-static void
-stop_blocking(struct http_conn *c)
-{
-	if (!c->nonblocking)
-		fcntl(c->fd, F_SETFL, O_NONBLOCK);
-	c->nonblocking = true;
-}
-
 bool
 http_conn_send_file(struct http_conn *c, int fd, int64_t from, int64_t len)
 {
 	off_t at = from;
 
-	stop_blocking(c);
+	if (!limit_blocking(c, SO_SNDTIMEO, SENDFILE_MS, &c->send_limited))
+		return false;
 	while (len > 0) {
 		ssize_t n = sendfile(c->fd, fd, &at, (size_t)util_min(len, SENDFILE_MAX));
 

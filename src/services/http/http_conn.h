@@ -22,7 +22,8 @@ struct http_conn {
 	size_t size, at, len;
 	size_t kept;          /* bytes at the beginning that must stay where they are */
 	int64_t send_timeout; /* without progress, in milliseconds */
-	bool nonblocking;     /* the socket is */
+	bool recv_limited;    /* SO_RCVTIMEO of the socket is set */
+	bool send_limited;    /* SO_SNDTIMEO */
 	bool nodelay;         /* the same: it sends small pieces at once */
 	uint64_t in, out;     /* bytes, over the connection */
 	struct figures_slot *figures;
@@ -41,8 +42,8 @@ bool http_conn_has_request(const struct http_conn *c);
 enum http_wait { HTTP_WAIT_REQUEST, HTTP_WAIT_END };
 
 /*
- * Until the next request begins; END: nothing came, the client has closed, or this
- * connection must give way to another one.
+ * When all that has come was used: until the next request begins.  END: nothing came, the client
+ * has closed, or this connection must give way to another one.
  */
 enum http_wait http_conn_wait(struct http_conn *c, int64_t timeout_ms);
 

@@ -1,16 +1,25 @@
 /* A file or a directory as the answer to GET and HEAD. */
 #include "http_request.h"
 
+#include "address.h"
 #include "http_accept.h"
 #include "http_listing.h"
 #include "http_open.h"
 #include "http_scratch.h"
+#include "log.h"
+#include "privs.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/*
+ * From here on the head goes out alone: a client that reads in pieces then has them begin
+ * where pages of the file do, and copies of what is aligned are cheaper than a packet is.
+ */
+#define LARGE_BYTES (1 << 20)
 
 static int
 status_of_errno(int error)
@@ -33,6 +42,45 @@ status_of_errno(int error)
 	default:
 		return 500;
 	}
+}
+
+/* The directory that root is. */
+static const char *
+name_of_root(const struct http_request *r, int root)
+{
+	const struct http_alias *alias = http_site_alias(r->site, &r->target);
+
+	return alias && alias->root == root ? alias->path : r->site->conf->document_root;
+}
+
+/* Not what a client asks for in vain, but what an administrator must mend. */
+static void
+tell_fault(const struct http_request *r, int root, const char *path, int error)
+{
+	char client[ADDRESS_TEXT_BYTES], more[LOG_MORE_BYTES], *full, *why = NULL;
+	unsigned held_back;
+
+	if (!log_limit_pass(&r->scoreboard->file_limit, HTTP_FAULT_LOG_MS, &held_back))
+		return;
+	full = util_format("%s/%s", name_of_root(r, root), path);
+	if (error == EACCES && identity_may(r->id, NULL, full, R_OK, &why) == 0)
+		util_fail(&why, "not permitted, or neither a file nor a directory");
+	log_warn("pool %s: %s: cannot open %s: %s%s", r->pool,
+		 address_format(r->peer, r->from->peer_len, client), full,
+		 why ? why : strerror(error), log_limit_more(held_back, more));
+	free(why);
+	free(full);
+}
+
+/* The status of an error. */
+static int
+fail(const struct http_request *r, int root, const char *path, int error)
+{
+	int status = status_of_errno(error);
+
+	if (status == 403 || status >= 500)
+		tell_fault(r, root, path, error);
+	return status;
 }
 
 static int
@@ -66,7 +114,7 @@ send_whole(struct http_request *r, struct http_reply *reply, int fd, int64_t siz
 		http_answer_head(r, reply, false);
 	} else if (size <= HTTP_SMALL_BYTES) {
 		send_small(r, reply, fd, size);
-	} else if (http_answer_head(r, reply, true)) {
+	} else if (http_answer_head(r, reply, size < LARGE_BYTES)) {
 		if (http_conn_send_file(r->conn, fd, 0, size))
 			r->body = size;
 		else
@@ -205,12 +253,12 @@ serve_directory(struct http_request *r, int root, const char *path)
 		if (error == 0)
 			return 0;
 		if (error != ENOENT && error != EISDIR)
-			return status_of_errno(error);
+			return fail(r, root, longer ? longer : path, error);
 		http_scratch_trim(longer);
 	}
 	dir = open_at(r, root, path, &st);
 	if (dir < 0)
-		return status_of_errno(errno);
+		return fail(r, root, path, errno);
 	status = r->site->conf->directory_listing ? serve_listing(r, root, path, dir) : 403;
 	close(dir);
 	return status;
@@ -239,5 +287,5 @@ http_file_serve(struct http_request *r, int root, const char *path)
 	error = try_file(r, root, path);
 	if (error == EISDIR)
 		redirect_to_slash(r);
-	return error == 0 || error == EISDIR ? 0 : status_of_errno(error);
+	return error == 0 || error == EISDIR ? 0 : fail(r, root, path, error);
 }

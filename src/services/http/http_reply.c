@@ -3,8 +3,6 @@
 #include "http_date.h"
 #include "util.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -56,68 +54,92 @@ struct writer {
 	bool full;
 };
 
-static void add(struct writer *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* No printf(3): it would be the dearest part of a small answer. */
+#define LITERAL(text) text, sizeof(text) - 1
 
 static void
-add(struct writer *w, const char *fmt, ...)
+put(struct writer *w, const char *text, size_t len)
 {
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(w->at, (size_t)(w->end - w->at), fmt, ap);
-	va_end(ap);
-	if (n < 0 || n >= w->end - w->at)
-		w->full = true;
-	else
-		w->at += n;
-}
-
-static void
-add_text(struct writer *w, const char *name, const char *value)
-{
-	size_t a = strlen(name), b = strlen(value);
-
-	if ((size_t)(w->end - w->at) <= a + b + 2) {
+	if ((size_t)(w->end - w->at) <= len) {
 		w->full = true;
 		return;
 	}
-	memcpy(w->at, name, a);
-	memcpy(w->at + a, value, b);
-	memcpy(w->at + a + b, "\r\n", 2);
-	w->at += a + b + 2;
+	memcpy(w->at, text, len);
+	w->at += len;
 }
 
-static const char *
-date_now(void)
+static void
+put_string(struct writer *w, const char *text)
 {
-	static char text[30];
+	put(w, text, strlen(text));
+}
+
+static void
+put_number(struct writer *w, uint64_t number)
+{
+	char text[20], *at = text + sizeof(text);
+
+	do
+		*--at = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	put(w, at, (size_t)(text + sizeof(text) - at));
+}
+
+static void
+put_field(struct writer *w, const char *name, size_t len, const char *value)
+{
+	put(w, name, len);
+	put_string(w, value);
+	put(w, LITERAL("\r\n"));
+}
+
+static void
+put_status(struct writer *w, const struct http_reply *r)
+{
+	put(w, LITERAL("HTTP/1.1 "));
+	put_number(w, (uint64_t)r->status);
+	put(w, LITERAL(" "));
+	if (r->reason.len > 0)
+		put(w, r->reason.at, r->reason.len);
+	else
+		put_string(w, http_reply_reason(r->status));
+	put(w, LITERAL("\r\n"));
+}
+
+/* What every answer has, made anew once a second. */
+static void
+put_date(struct writer *w)
+{
+	static char text[] = "Date: Day, 00 Mon 0000 00:00:00 GMT\r\nServer: preforkd\r\n";
 	static time_t second;
 	time_t now = time(NULL);
 
 	if (now != second) {
-		http_date_format(text, now);
+		char date[HTTP_DATE_BYTES];
+
+		http_date_format(date, now);
+		memcpy(text + strlen("Date: "), date, strlen(date));
 		second = now;
 	}
-	return text;
+	put(w, LITERAL(text));
 }
 
 static void
-add_entity(struct writer *w, const struct http_entity *entity)
+put_entity(struct writer *w, const struct http_entity *entity)
 {
-	add_text(w, "Last-Modified: ", entity->last_modified);
-	add_text(w, "ETag: ", entity->etag);
-	add_text(w, "Accept-Ranges: ", "bytes");
+	put_field(w, LITERAL("Last-Modified: "), entity->last_modified);
+	put_field(w, LITERAL("ETag: "), entity->etag);
+	put(w, LITERAL("Accept-Ranges: bytes\r\n"));
 }
 
 /* 1.1 keeps connections and 1.0 closes them, unless they say otherwise. */
 static void
-add_connection(struct writer *w, const struct http_reply *r)
+put_connection(struct writer *w, const struct http_reply *r)
 {
 	if (!r->keep_alive)
-		add_text(w, "Connection: ", "close");
+		put(w, LITERAL("Connection: close\r\n"));
 	else if (r->minor == 0)
-		add_text(w, "Connection: ", "keep-alive");
+		put(w, LITERAL("Connection: keep-alive\r\n"));
 }
 
 size_t
@@ -125,32 +147,31 @@ http_reply_head(const struct http_reply *r, char *buf, size_t size)
 {
 	struct writer w = { buf, buf + size, false };
 
-	if (r->reason.len > 0)
-		add(&w, "HTTP/1.1 %d %.*s\r\n", r->status, (int)r->reason.len, r->reason.at);
-	else
-		add(&w, "HTTP/1.1 %d %s\r\n", r->status, http_reply_reason(r->status));
-	add_text(&w, "Date: ", date_now());
-	add_text(&w, "Server: ", "preforkd");
+	put_status(&w, r);
+	put_date(&w);
 	if (r->entity)
-		add_entity(&w, r->entity);
+		put_entity(&w, r->entity);
 	if (r->type)
-		add_text(&w, "Content-Type: ", r->type);
+		put_field(&w, LITERAL("Content-Type: "), r->type);
 	if (r->coding)
-		add_text(&w, "Content-Encoding: ", r->coding);
-	if (r->length >= 0)
-		add(&w, "Content-Length: %" PRId64 "\r\n", r->length);
+		put_field(&w, LITERAL("Content-Encoding: "), r->coding);
+	if (r->length >= 0) {
+		put(&w, LITERAL("Content-Length: "));
+		put_number(&w, (uint64_t)r->length);
+		put(&w, LITERAL("\r\n"));
+	}
 	if (r->chunked)
-		add_text(&w, "Transfer-Encoding: ", "chunked");
+		put(&w, LITERAL("Transfer-Encoding: chunked\r\n"));
 	if (r->vary)
-		add_text(&w, "Vary: ", "Accept-Encoding");
+		put(&w, LITERAL("Vary: Accept-Encoding\r\n"));
 	if (r->location)
-		add_text(&w, "Location: ", r->location);
+		put_field(&w, LITERAL("Location: "), r->location);
 	if (r->fields)
-		add(&w, "%s", r->fields);
+		put_string(&w, r->fields);
 	if (r->extra)
-		add(&w, "%s", r->extra);
-	add_connection(&w, r);
-	add(&w, "\r\n");
+		put_string(&w, r->extra);
+	put_connection(&w, r);
+	put(&w, LITERAL("\r\n"));
 	return w.full ? 0 : (size_t)(w.at - buf);
 }
 

@@ -1,13 +1,17 @@
 #include "http_request.h"
 
+#include "address.h"
 #include "log.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define FAULT_LOG_MS  10000
 #define REDIRECTS_MAX 5 /* by scripts, for one request */
-#define ALLOW         "Allow: GET, HEAD, OPTIONS\r\n"
+
+#define CIRCLE_LOG_MS    1000 /* and so many at once */
+#define CIRCLE_LOG_BURST 10
+
+#define ALLOW "Allow: GET, HEAD, OPTIONS\r\n"
 
 /*
  * What the path has behind the prefix goes behind the target, with one slash between them
@@ -47,10 +51,10 @@ static int
 check_location(struct http_request *r, char *fields, size_t size)
 {
 	const struct http_location *location = http_site_location(r->site, &r->target);
-	static struct log_limit limit;
 	struct http_text given = { NULL, 0 };
 	unsigned held_back;
 	const char *why = NULL;
+	char client[ADDRESS_TEXT_BYTES], more[LOG_MORE_BYTES];
 	int status;
 
 	if (!location)
@@ -66,8 +70,11 @@ check_location(struct http_request *r, char *fields, size_t size)
 		snprintf(fields, size,
 			 "WWW-Authenticate: Basic realm=\"%s\", charset=\"UTF-8\"\r\n",
 			 location->conf->auth_realm);
-	if (status == 500 && why && log_limit_pass(&limit, FAULT_LOG_MS, &held_back))
-		log_error("%s: %s", location->conf->auth_user_file, why);
+	if (status == 500 && why &&
+	    log_limit_pass(&r->scoreboard->auth_limit, HTTP_FAULT_LOG_MS, &held_back))
+		log_error("pool %s: %s: auth_user_file %s: %s%s", r->pool,
+			  address_format(r->peer, r->from->peer_len, client),
+			  location->conf->auth_user_file, why, log_limit_more(held_back, more));
 	return status;
 }
 
@@ -139,8 +146,9 @@ redirect(struct http_request *r, struct http_head *again)
 void
 http_request_serve(struct http_request *r)
 {
-	char challenge[512] = "";
+	char challenge[512] = "", client[ADDRESS_TEXT_BYTES], more[LOG_MORE_BYTES];
 	struct http_head again;
+	unsigned held_back;
 	int status, redirects = 0;
 
 	if (r->head->method == HTTP_TRACE || r->head->method == HTTP_CONNECT) {
@@ -156,8 +164,11 @@ http_request_serve(struct http_request *r)
 	       redirects++ < REDIRECTS_MAX)
 		redirect(r, &again);
 	if (status == HTTP_CGI_REDIRECTS) {
-		log_warn("pool %s: scripts redirect in a circle: %.*s", r->pool, (int)r->uri.len,
-			 r->uri.at);
+		if (log_limit_burst(&r->scoreboard->circle_limit, CIRCLE_LOG_MS, CIRCLE_LOG_BURST,
+				    &held_back))
+			log_warn("pool %s: %s: scripts redirect in a circle: %.*s%s", r->pool,
+				 address_format(r->peer, r->from->peer_len, client),
+				 (int)r->uri.len, r->uri.at, log_limit_more(held_back, more));
 		status = 500;
 	}
 	if (status == 400)

@@ -13,7 +13,8 @@
 #include "http_site.h"
 #include "service.h"
 
-#define HTTP_SMALL_BYTES 32768 /* a body up to this goes out with its head */
+#define HTTP_SMALL_BYTES  32768 /* a body up to this goes out with its head */
+#define HTTP_FAULT_LOG_MS 10000
 
 struct http_request {
 	struct http_conn *conn;
@@ -21,11 +22,13 @@ struct http_request {
 	struct http_body *input; /* the request's own body */
 	const struct http_mime *mime;
 	const struct conn *from;
-	const struct sockaddr *peer;  /* of from */
-	const char *pool;             /* its name */
-	const struct conf_http *conf; /* of the service as a whole */
-	const char *status_socket;    /* see struct service_setup */
-	int places_fd;                /* see struct service_setup */
+	const struct sockaddr *peer;   /* of from */
+	const char *pool;              /* its name */
+	const struct conf_http *conf;  /* of the service as a whole */
+	const char *status_socket;     /* see struct service_setup */
+	int places_fd;                 /* see struct service_setup */
+	struct scoreboard *scoreboard; /* for its limits of lines */
+	const struct identity *id;     /* whose rights it has */
 	const struct http_site *site;
 	struct http_text user; /* who has proven it, or at NULL */
 	struct http_text uri;  /* as the client sent it, whatever scripts say then */
