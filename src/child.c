@@ -46,23 +46,49 @@ child_fork(sigset_t *old)
 	return pid;
 }
 
-void
+/* The lowest of them from there on, or -1. */
+static int
+lowest_from(const int *fds, size_t n, int from)
+{
+	int lowest = -1;
+
+	for (size_t i = 0; i < n; i++)
+		if (fds[i] >= from && (lowest < 0 || fds[i] < lowest))
+			lowest = fds[i];
+	return lowest;
+}
+
+static void
+close_others(const int *fds, size_t n, int first)
+{
+	int fd;
+
+	for (; (fd = lowest_from(fds, n, first)) >= 0; first = fd + 1)
+		if (fd > first)
+			util_close_between(first, fd - 1);
+	util_close_from(first);
+}
+
+int
 child_keep(int *fds, size_t n, int first)
 {
 	int behind = first + (int)n;
 
+	/* The parent may have no free one: this makes room. */
+	close_others(fds, n, first);
 	/* Out of the way first: a source may stand where another one goes. */
 	for (size_t i = 0; i < n; i++)
-		if (fds[i] >= first && fds[i] < behind && fds[i] != first + (int)i)
-			fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, behind);
+		if (fds[i] >= first && fds[i] < behind && fds[i] != first + (int)i &&
+		    (fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, behind)) < 0)
+			return -1;
 	for (size_t i = 0; i < n; i++) {
 		int target = first + (int)i;
 
-		if (fds[i] != target)
-			dup3(fds[i], target, O_CLOEXEC);
+		if (fds[i] != target && dup3(fds[i], target, O_CLOEXEC) < 0)
+			return -1;
 		fds[i] = target;
 	}
-	util_close_from(behind);
+	return util_close_from(behind);
 }
 
 /* Without a call of libc, for the memory of a parent that stands still. */
@@ -147,7 +173,8 @@ child_start(const char *path, char *const *argv, char *const *envp, const int *f
 		return pid;
 	moved = util_calloc(n + 1, sizeof(int));
 	memcpy(moved, fds, n * sizeof(int));
-	child_keep(moved, n, STDERR_FILENO + 1);
+	if (child_keep(moved, n, STDERR_FILENO + 1) < 0)
+		_exit(127);
 	for (size_t i = 0; i < n; i++)
 		fcntl(moved[i], F_SETFD, 0);
 	print_pid(getpid(), pid_text);

@@ -23,9 +23,10 @@ pid_t child_fork(sigset_t *old);
 
 /*
  * In a child: moves the n descriptors to first, first + 1, ... in this order with
- * close-on-exec set, writes the new numbers back, and closes everything behind them.
+ * close-on-exec set, writes the new numbers back, and closes everything else from first
+ * on.  It needs room for n more.  -1 with errno: it is of no use then.
  */
-void child_keep(int *fds, size_t n, int first);
+int child_keep(int *fds, size_t n, int first);
 
 #define CHILD_PID_BYTES 12 /* with the end */
 

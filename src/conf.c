@@ -122,6 +122,13 @@ conf_set(void *base, const struct conf_option *o, const char *text, char **err)
 }
 
 void
+conf_set_list(void *base, const struct conf_option *o, char **list)
+{
+	util_list_free(*conf_list_at(base, o));
+	*conf_list_at(base, o) = list;
+}
+
+void
 conf_set_empty(void *base, const struct conf_option *o)
 {
 	if (conf_option_is_list(o) && !*conf_list_at(base, o))

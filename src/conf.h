@@ -316,6 +316,9 @@ struct conf_pool *conf_find_pool(const struct conf *conf, const char *name);
  */
 int conf_set(void *base, const struct conf_option *option, const char *text, char **err);
 
+/* In place of the one that it has; owned then. */
+void conf_set_list(void *base, const struct conf_option *option, char **list);
+
 /* An empty list, which differs from one that was never set. */
 void conf_set_empty(void *base, const struct conf_option *option);
 

@@ -133,6 +133,8 @@ check_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 		util_fail(&why, "the file ends before the value");
 	if (why || conf_set(base, &section->options[index], value, &why) < 0)
 		util_fail(parsing.err, "%s:%d: %s: %s", parsing.file, cfg->line, opt->name, why);
+	if (conf_option_is_list(&section->options[index]))
+		conf_set_list(base, &section->options[index], NULL); /* it was only tried */
 	free(why);
 	return *parsing.err ? -1 : 0;
 }
@@ -196,6 +198,18 @@ libconfuse_options(void)
 	return global;
 }
 
+/* All values at one time: a list may have as many as a file has room for. */
+static void
+take_list(cfg_opt_t *opt, const struct conf_option *option, void *base)
+{
+	unsigned n = cfg_opt_size(opt);
+	char **list = util_calloc(n + 1, sizeof(*list));
+
+	for (unsigned i = 0; i < n; i++)
+		list[i] = util_strdup(cfg_opt_getnstr(opt, i));
+	conf_set_list(base, option, list);
+}
+
 /* Moves the values of one section of libconfuse's tree into our struct at base. */
 static void
 take_options(cfg_t *cfg, const struct conf_section *section, void *base, struct conf_where *set,
@@ -213,9 +227,10 @@ take_options(cfg_t *cfg, const struct conf_section *section, void *base, struct 
 		if (!seen)
 			continue;
 		set[i] = (struct conf_where){ .file = file, .line = seen->line };
-		for (unsigned v = 0; v < cfg_opt_size(opt); v++)
-			if (conf_set(base, &section->options[i], cfg_opt_getnstr(opt, v), &err) < 0)
-				abort(); /* check_value() took the same text */
+		if (conf_option_is_list(&section->options[i]))
+			take_list(opt, &section->options[i], base);
+		else if (conf_set(base, &section->options[i], cfg_opt_getstr(opt), &err) < 0)
+			abort(); /* check_value() took the same text */
 	}
 }
 

@@ -130,14 +130,21 @@ handover_kind(int fd)
 	return (enum handover_kind)self.kinds[i];
 }
 
+static bool
+begins_with_name(const char *text, const char *pool)
+{
+	for (; *pool; pool++, text++)
+		if (*text != (*pool == ':' ? HANDOVER_COLON : *pool))
+			return false;
+	return *text == ':' || *text == '\0';
+}
+
 bool
 handover_is_drained(const char *pool)
 {
-	size_t len = strlen(pool);
-
 	for (const char *at = self.drained; at; at = strchr(at, ':')) {
 		at += *at == ':';
-		if (strncmp(at, pool, len) == 0 && (at[len] == ':' || at[len] == '\0'))
+		if (begins_with_name(at, pool))
 			return true;
 	}
 	return false;

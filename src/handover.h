@@ -14,7 +14,8 @@
  *	ready TAKEN	it serves; TAKEN has 1 or 0 for each socket
  *	failed TEXT	it gives up
  *
- * PREFORKD_DRAINED has the names of pools that are drained, with colons between;
+ * PREFORKD_DRAINED has the names of pools that are drained, with colons between, and
+ * HANDOVER_COLON for those in a name;
  *
  *	PREFORKD_FIGURES=1:FD:
  *
@@ -36,6 +37,7 @@
 #define HANDOVER_SOCKETS_MAX 1024
 #define HANDOVER_LINE_BYTES  2048
 #define HANDOVER_PAST_FORMAT 1
+#define HANDOVER_COLON       '\n' /* no name has one */
 
 enum handover_kind {
 	HANDOVER_NONE = 0, /* not handed over by another master */

@@ -204,12 +204,8 @@ scale_all(int delta)
 static void
 hunt_sessions(void)
 {
-	for (size_t i = 0; i < master.nsessions;) {
-		if (session_signal(master.sessions[i], SIGKILL) > 0)
-			i++;
-		else
-			master.sessions[i] = master.sessions[--master.nsessions];
-	}
+	if (master.nsessions > 0)
+		master.nsessions = session_signal_all(master.sessions, master.nsessions, SIGKILL);
 }
 
 /* By the signal; the command waits for a calm moment instead. */
@@ -289,26 +285,23 @@ on_signal(evutil_socket_t sig, short what, void *arg)
 	master_settle();
 }
 
-/* Workers ring: each message is the id of a pool that wants to be looked at. */
+/*
+ * Somebody rings; the bells tell who.  What is in the pipe tells nothing: any worker may write
+ * there what it likes.
+ */
 static void
 on_control(evutil_socket_t fd, short what, void *arg)
 {
-	uint32_t ids[256];
-	ssize_t n = read(fd, ids, sizeof(ids));
+	char dropped[4096];
 	int64_t now = util_now_ms();
 
 	(void)what;
 	(void)arg;
-	if (n == (ssize_t)sizeof(ids)) {
-		master_look_all(false); /* it may have been full, and a ring lost */
-	} else {
-		for (size_t i = 0; i < master.npools; i++)
-			for (ssize_t k = 0; k < n / (ssize_t)sizeof(ids[0]); k++)
-				if (ids[k] == master.pools[i]->id) {
-					pool_look(master.pools[i], now);
-					break;
-				}
-	}
+	if (read(fd, dropped, sizeof(dropped)) < 0)
+		return;
+	for (size_t i = 0; i < master.npools; i++)
+		if (scoreboard_has_rung(master.pools[i]->scoreboard))
+			pool_look(master.pools[i], now);
 	master_settle();
 }
 

@@ -303,21 +303,21 @@ master_control_change(const struct listener_options *options)
 	listener_change(self.listener, options);
 }
 
-void
-master_control_adopt(struct listener *listener)
-{
-	master_control_close_socket();
-	self.listener = listener;
-	self.group = listener->options.group;
-	master_door_open(&door, listener->fd);
-}
-
-void
-master_control_close_socket(void)
+static void
+close_socket(void)
 {
 	master_door_close(&door);
 	listener_release(self.listener);
 	self.listener = NULL;
+}
+
+void
+master_control_adopt(struct listener *listener)
+{
+	close_socket();
+	self.listener = listener;
+	self.group = listener->options.group;
+	master_door_open(&door, listener->fd);
 }
 
 void
@@ -338,14 +338,14 @@ master_control_give_up(bool taken)
 {
 	if (self.listener && taken)
 		listener_give_away(self.listener);
-	master_control_close_socket();
+	close_socket();
 }
 
 /* The event loop has ended: what is left to say is said without it. */
 void
 master_control_end(void)
 {
-	master_control_close_socket();
+	close_socket();
 	while (self.clients) {
 		struct client *client = self.clients;
 		struct evbuffer *output = bufferevent_get_output(client->bev);

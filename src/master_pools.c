@@ -8,14 +8,18 @@
 #include "netdiag.h"
 #include "pool_figures.h"
 #include "procinfo.h"
-#include "session.h"
 #include "worker.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#define FAMILY_MAX 64 /* processes of a program that are looked at */
+#define FAMILY_MAX    64 /* processes of a program that are looked at */
+#define SIGNAL_LOG_MS 10000
 
 /* In the child: what other pools' workers say is none of its business. */
 static void
@@ -35,11 +39,10 @@ spawn(struct pool *pool, struct generation *gen, size_t slot)
 		.gen = gen,
 		.pool = pool->name,
 		.title = pool->title,
-		.pool_id = pool->id,
 		.scoreboard = pool->scoreboard,
 		.figures = pool_figures_slot(pool, slot),
 		.slot = slot,
-		.give_fd = pool->give_fd,
+		.give_fd = pool->give_fds[0],
 		.places_fd = pool->places_fd,
 		.control_fd = master.control_fds[1],
 		.master = getpid(),
@@ -57,10 +60,18 @@ spawn(struct pool *pool, struct generation *gen, size_t slot)
 	return pid;
 }
 
+/* Whoever waits for a worker that is out of reach must know why. */
 static void
 send_signal(pid_t pid, int sig)
 {
-	kill(pid, sig);
+	static struct log_limit limit;
+	unsigned held_back;
+	int error = kill(pid, sig) < 0 ? errno : 0;
+
+	if (error != 0 && log_limit_pass(&limit, SIGNAL_LOG_MS, &held_back))
+		log_error("cannot send signal %d to worker %d: %s%s (%u more like this)", sig,
+			  (int)pid, strerror(error),
+			  error == EPERM ? ": the master needs CAP_KILL" : "", held_back);
 }
 
 static int
@@ -225,31 +236,44 @@ watch(struct pool *pool, bool on)
 	mp->watching = event_add(mp->watch, NULL) == 0;
 }
 
-/* What is left of an earlier look is taken back: those have given way, or need not. */
+/* As many as there can be, for a worker may write as fast as this reads. */
+static void
+take_back(int fd)
+{
+	uint64_t token;
+
+	for (int i = 0; i < CONF_MAX_WORKERS; i++)
+		if (recv(fd, &token, sizeof(token), MSG_DONTWAIT) <= 0)
+			return;
+}
+
+/*
+ * What is left of an earlier look is taken back: those have given way, or need not; and so
+ * is what workers have handed back.  These calls do not wait, whatever flags a worker sets.
+ */
 static void
 give_way(struct pool *pool, int n)
 {
-	uint64_t value = (uint64_t)n, left;
+	static const uint64_t token = 1;
 
 	if (n == 0 && !pool->giving_way)
 		return;
-	while (read(pool->give_fd, &left, sizeof(left)) == (ssize_t)sizeof(left))
-		;
+	for (size_t i = 0; i < ARRAY_LEN(pool->give_fds); i++)
+		take_back(pool->give_fds[i]);
 	pool->giving_way = n > 0;
-	if (n > 0 && write(pool->give_fd, &value, sizeof(value)) < 0)
-		return; /* it cannot be full */
+	while (n-- > 0 && send(pool->give_fds[1], &token, sizeof(token),
+			       MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof(token))
+		;
 }
 
 static void
 left_behind(pid_t session)
 {
-	if (session_signal(session, SIGKILL) == 0)
-		return;
 	master.sessions = util_realloc(master.sessions, master.nsessions + 1, sizeof(pid_t));
 	master.sessions[master.nsessions++] = session;
 }
 
-const struct pool_ops master_pool_ops = {
+static const struct pool_ops ops = {
 	.spawn = spawn,
 	.signal = send_signal,
 	.queue = queue,
@@ -267,7 +291,7 @@ const struct pool_ops master_pool_ops = {
 struct pool *
 master_pool_add(const char *name)
 {
-	struct pool *pool = pool_new(name, &master_pool_ops);
+	struct pool *pool = pool_new(name, &ops);
 	struct master_pool *mp;
 
 	if (!pool)

@@ -68,7 +68,6 @@ struct master {
 extern struct master master;
 
 /* master_pools.c: the pools' side of things. */
-extern const struct pool_ops master_pool_ops;
 /* Its timers count from when they are set, not from when the pass began that sets them. */
 struct event_base *master_new_base(void); /* NULL: cannot be had */
 struct pool *master_pool_add(const char *name);
@@ -116,7 +115,6 @@ void master_control_serve(int fd, const struct ucred *peer, bool asks_only);
 int master_control_open(char **err); /* for the plan; commits by adopt or change */
 void master_control_adopt(struct listener *listener);
 void master_control_change(const struct listener_options *options);
-void master_control_close_socket(void);
 void master_control_own(void);           /* the master before us has let go of it */
 int master_control_fd(void);             /* -1: there is none */
 void master_control_give_up(bool taken); /* another master listens there; clients stay */

@@ -440,11 +440,11 @@ void
 master_reload_step(void)
 {
 	for (;;) {
+		master_control_look(); /* they hear of this outcome before there is another one */
 		if (!master.plan && master.reload_again && master.state == MASTER_RUNNING &&
 		    !master_upgrade_is_under_way())
 			master_reload_begin();
 		if (!master.plan || !decide())
 			return;
-		master_control_look();
 	}
 }

@@ -146,6 +146,15 @@ take_leave(const char *taken)
 
 /* ---- what it says ---- */
 
+/* Whoever is dead serves nobody, whatever it has said before; also when it is reaped already. */
+static bool
+is_dead(pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid != 0;
+}
+
 /* false: the upgrade is over. */
 static bool
 obey_line(char *line)
@@ -158,6 +167,8 @@ obey_line(char *line)
 		return true;
 	}
 	if (strncmp(line, "ready ", 6) == 0) {
+		if (is_dead(self.pid))
+			return true; /* its exit status tells more */
 		take_leave(line + 6);
 		return false;
 	}
@@ -257,6 +268,8 @@ check_program(const char *path, char **err)
 	if (getpid() == 1)
 		return util_fail(err, "as PID 1 of a container there is nobody to hand over to: "
 				      "start a new container");
+	if (!*path)
+		return util_fail(err, "where our program is cannot be seen: /proc is missing");
 	if (stat(path, &st) < 0)
 		return util_fail(err, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode) || access(path, X_OK) < 0)
@@ -276,12 +289,11 @@ add_socket(struct listener *listener, char *kinds)
 	self.sockets[self.n++] = listener;
 }
 
+/* To a list with colons between. */
 static void
 add_name(char **names, const char *name)
 {
-	/* The list is separated by colons: such a name is found by its address. */
-	char *longer =
-	    util_format("%s%s%s", *names, **names ? ":" : "", strchr(name, ':') ? "unknown" : name);
+	char *longer = util_format("%s%s%s", *names, **names ? ":" : "", name);
 
 	free(*names);
 	*names = longer;
@@ -300,7 +312,8 @@ collect_sockets(int *fds, char *kinds)
 		if (!pool->current)
 			continue;
 		fds[self.n] = pool->current->listener->fd;
-		add_name(&names, pool->name);
+		/* A name with a colon is found by its address. */
+		add_name(&names, strchr(pool->name, ':') ? "unknown" : pool->name);
 		add_socket(pool->current->listener, kinds);
 	}
 	if (master_control_fd() >= 0) {
@@ -325,9 +338,17 @@ pass_on_drained(char ***environment)
 {
 	char *names = util_strdup("");
 
-	for (size_t i = 0; i < master.npools; i++)
-		if (master.pools[i]->parked)
-			add_name(&names, master.pools[i]->name);
+	for (size_t i = 0; i < master.npools; i++) {
+		char *name;
+
+		if (!master.pools[i]->parked)
+			continue;
+		name = util_strdup(master.pools[i]->name);
+		for (char *colon = name; (colon = strchr(colon, ':'));)
+			*colon = HANDOVER_COLON;
+		add_name(&names, name);
+		free(name);
+	}
 	if (*names)
 		add_variable(environment, util_format("PREFORKD_DRAINED=%s", names));
 	free(names);

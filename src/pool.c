@@ -13,8 +13,8 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define RECOUNT_MS 50
@@ -30,16 +30,15 @@ pool_new(const char *name, const struct pool_ops *ops)
 	pool->id = ++last_id;
 	pool->ops = ops;
 	pool->scoreboard = scoreboard_new(CONF_MAX_WORKERS);
-	pool->give_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
+	pool->give_fds[0] = pool->give_fds[1] = -1;
 	pool->places_fd = memfd_create("places", MFD_CLOEXEC);
-	if (!pool->scoreboard || pool->give_fd < 0 || pool->places_fd < 0 ||
+	if (!pool->scoreboard || pool->places_fd < 0 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pool->give_fds) <
+		0 ||
 	    pool_figures_init(pool) < 0) {
 		log_error("pool %s: cannot make its scoreboard: %s%s", name, strerror(errno),
 			  errno == EMFILE ? ": raise LimitNOFILE of the unit" : "");
-		scoreboard_free(pool->scoreboard, CONF_MAX_WORKERS);
-		free(pool->title);
-		free(pool->name);
-		free(pool);
+		pool_free(pool);
 		return NULL;
 	}
 	pool_history_init(pool, util_now_ms());
@@ -70,7 +69,8 @@ pool_free(struct pool *pool)
 	conf_pool_free(pool->parked);
 	free(pool->last_failure);
 	free(pool->trial_error);
-	close(pool->give_fd);
+	close(pool->give_fds[0]);
+	close(pool->give_fds[1]);
 	close(pool->places_fd);
 	free(pool->slots);
 	free(pool->title);

@@ -87,8 +87,7 @@ struct pool_figures {
 struct pool_history {
 	struct history past;
 	/* Since the last sample. */
-	uint64_t requests;
-	int64_t us;
+	uint64_t requests, us;
 	int longest_queue;
 };
 
@@ -98,9 +97,10 @@ struct pool {
 	const struct pool_ops *ops;
 	void *owner; /* the master's own record of it */
 	struct scoreboard *scoreboard;
-	bool giving_way; /* there may be something in give_fd */
+	bool giving_way; /* there may be something in give_fds */
 	int places_fd;   /* no bytes, only locks: see http_places.h */
-	int give_fd;     /* eventfd(2) as a semaphore: kept connections that must give way */
+	/* A message for each kept connection that must give way: the workers' end, and ours. */
+	int give_fds[2];
 	struct slot *slots;
 	size_t nslots, capacity; /* nslots: as many were ever used at once */
 	unsigned counts[SLOT_STATES];

@@ -6,7 +6,7 @@
 struct work {
 	struct figures sum;
 	int busy;
-	int64_t us; /* spent on requests, as far as those that run have come */
+	uint64_t us; /* spent on requests, as far as those that run have come */
 };
 
 static void
@@ -14,10 +14,11 @@ measure(const struct pool *pool, struct work *work, int64_t now)
 {
 	pool_figures_sum(pool, &work->sum);
 	work->busy = 0;
-	work->us = (int64_t)work->sum.n[FIGURE_DURATION_SUM];
+	work->us = work->sum.n[FIGURE_DURATION_SUM];
 	for (size_t i = 0; i < pool->nslots; i++) {
 		const struct scoreboard_slot *said = &pool->scoreboard->slots[i];
 		enum activity activity;
+		int64_t since;
 
 		if (pool->slots[i].state == SLOT_FREE)
 			continue;
@@ -25,7 +26,9 @@ measure(const struct pool *pool, struct work *work, int64_t now)
 		if (!activity_is_busy(activity) && activity != ACTIVITY_CHANGING)
 			continue;
 		work->busy++;
-		work->us += util_max(now - atomic_load(&said->since_ms), 0) * 1000;
+		/* What it says may be nonsense. */
+		since = util_max(atomic_load(&said->since_ms), 0);
+		work->us += (uint64_t)util_max(now - since, 0) * 1000;
 	}
 }
 
@@ -69,10 +72,11 @@ pool_history_look(struct pool *pool, int64_t now)
 static int
 busy_on_average(const struct pool *pool, const struct work *work)
 {
-	int64_t us = util_max(work->us - pool->history.us, 0);
+	int64_t most = (int64_t)pool->nslots * HISTORY_STEP_MS * 1000;
+	int64_t us = (int64_t)(work->us - pool->history.us);
 
-	return (int)util_min((us + HISTORY_STEP_MS * 1000 - 1) / (HISTORY_STEP_MS * 1000),
-			     (int64_t)pool->nslots);
+	us = util_min(util_max(us, 0), most);
+	return (int)((us + HISTORY_STEP_MS * 1000 - 1) / (HISTORY_STEP_MS * 1000));
 }
 
 static int

@@ -99,7 +99,7 @@ look_at_busy(struct pool *pool, size_t i, const struct scoreboard_view *view, in
 	     int64_t *next)
 {
 	struct slot *slot = &pool->slots[i];
-	int64_t age = now - view->since_ms;
+	int64_t since = pool_slots_since(slot, view->since_ms, now), age = now - since;
 	int64_t slow = limit_of(slot->gen->conf->slow_request);
 	int64_t timeout = limit_of(slot->gen->conf->request_timeout);
 
@@ -110,12 +110,12 @@ look_at_busy(struct pool *pool, size_t i, const struct scoreboard_view *view, in
 		expire(pool, i, view, now);
 		pool_slots_earliest(next, now + EXPIRE_TO_KILL_MS);
 	} else if (timeout != NEVER) {
-		pool_slots_earliest(next, view->since_ms + timeout);
+		pool_slots_earliest(next, since + timeout);
 	}
 	if (slow == NEVER || slot->told_slow == view->requests || slot->expired == view->requests)
 		return;
 	if (age < slow) {
-		pool_slots_earliest(next, view->since_ms + slow);
+		pool_slots_earliest(next, since + slow);
 		return;
 	}
 	tell(pool, slot, view, age, "slow_request", "");

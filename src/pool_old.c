@@ -7,6 +7,9 @@
 #define HANDSHAKE_MS      2000
 #define HANDSHAKE_LOOK_MS 50
 
+/* So many workers in vain, and a queue is given up: they die before they serve. */
+#define IN_VAIN_MAX 10
+
 void
 pool_old_add(struct pool *pool, struct generation *gen, enum generation_phase phase, int64_t now)
 {
@@ -65,7 +68,7 @@ finish_generation(struct pool *pool, struct generation *gen, int64_t now, int64_
 
 	if (stored && !in_time) {
 		close_listener(pool, gen); /* nothing holds connections back: no end in sight */
-	} else if (queue > 0 && (!gen->emptied || in_time)) {
+	} else if (queue > 0 && gen->in_vain < IN_VAIN_MAX && (!gen->emptied || in_time)) {
 		gen->emptied = false;
 		empty_queue(pool, gen, queue, now);
 		if (gen->workers == 0)
@@ -75,6 +78,10 @@ finish_generation(struct pool *pool, struct generation *gen, int64_t now, int64_
 	} else if (in_time && !stored && pool->ops->handshakes(gen->listener) > 0) {
 		pool_slots_earliest(look_at, now + HANDSHAKE_LOOK_MS);
 	} else if (gen->emptied || gen->workers == 0) {
+		if (queue > 0 && gen->in_vain >= IN_VAIN_MAX)
+			log_error(
+			    "pool %s: workers die before they serve: %d waiting on %s given up",
+			    pool->name, queue, gen->listener->name);
 		close_listener(pool, gen);
 	}
 }

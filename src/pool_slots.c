@@ -157,6 +157,12 @@ pool_slots_sync(struct pool *pool, int64_t now)
 			sync_starting(pool, i, now);
 }
 
+int64_t
+pool_slots_since(const struct slot *slot, int64_t said, int64_t now)
+{
+	return util_min(util_max(said, slot->forked), now);
+}
+
 void
 pool_slots_retire(struct pool *pool, struct slot *slot)
 {
@@ -181,7 +187,8 @@ pool_slots_drain(struct pool *pool, struct slot *slot, int64_t now)
 void
 pool_slots_end(struct pool *pool, struct slot *slot, int64_t now)
 {
-	if (slot->state == SLOT_FREE || slot->state == SLOT_KILLED)
+	/* Once more must not give it more time. */
+	if (slot->state == SLOT_FREE || slot->state == SLOT_KILLED || slot->at_once)
 		return;
 	pool->ops->signal(slot->pid, SIGTERM);
 	set_state(pool, slot, SLOT_DRAINING, now);
@@ -333,6 +340,8 @@ static void
 count_failure(struct pool *pool, const struct slot *slot, enum policy_death how, enum figure reason,
 	      const char *end, int64_t now)
 {
+	int64_t next_try;
+
 	events_add(pool->name, EVENT_DEATH, "worker %d %s%s", (int)slot->pid,
 		   slot->late ? "was not ready within boot_timeout: " : "", end);
 	if (slot->gen == pool->trial && !pool->trial_error)
@@ -344,8 +353,9 @@ count_failure(struct pool *pool, const struct slot *slot, enum policy_death how,
 	pool_figures_one_more(pool, reason);
 	pool->owed++;
 	set_last_failure(pool, util_strdup(end));
+	next_try = pool->policy.next_try;
 	policy_died(&pool->policy, how, slot->forked, now);
-	if (how < POLICY_FROM_OUTSIDE)
+	if (how < POLICY_FROM_OUTSIDE && pool->policy.next_try != next_try)
 		log_back_off(pool, end, now);
 }
 
@@ -362,6 +372,16 @@ judge(const struct slot *slot, int status, uint64_t requests, int64_t now)
 	if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGTERM))
 		return POLICY_FROM_OUTSIDE;
 	return POLICY_OF_NO_USE;
+}
+
+/* Made to empty a queue, it has not: see pool_old.c. */
+static bool
+died_in_vain(const struct slot *slot, int status, enum policy_death how)
+{
+	bool made_for_it = slot->state == SLOT_DRAINING && slot->since == slot->forked;
+
+	return made_for_it && how != POLICY_OF_USE &&
+	       !(WIFEXITED(status) && WEXITSTATUS(status) == WORKER_LEFT);
 }
 
 struct slot *
@@ -402,6 +422,7 @@ pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
 	log_end(pool, slot, end, expected, early, requests, now);
 	if (!expected || (slot->late && of_living))
 		count_failure(pool, slot, how, reason_of(how, status, oom), end, now);
+	slot->gen->in_vain += died_in_vain(slot, status, how);
 	/* Who leaves by itself has found the queue empty; who cannot start never will. */
 	if (slot->gen->phase == GENERATION_FINISHING && WIFEXITED(status) && !slot->retired &&
 	    !lost_its_program(status))

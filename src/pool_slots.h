@@ -9,7 +9,7 @@
 
 /*
  * Forks a worker of gen into a free slot, in state STARTING or DRAINING.  -1 with errno:
- * it has said so, and the policy knows.
+ * there is no slot (ENOSPC), or the log and the policy know what fork(2) said.
  */
 int pool_slots_spawn(struct pool *pool, struct generation *gen, enum slot_state state, int64_t now);
 
@@ -31,6 +31,9 @@ void pool_slots_end(struct pool *pool, struct slot *slot, int64_t now);
 
 /* Tells a worker that empties the queue that it is empty: to accept no more. */
 void pool_slots_retire(struct pool *pool, struct slot *slot);
+
+/* Since when it does what it does: as it says, but not before it was, nor after now. */
+int64_t pool_slots_since(const struct slot *slot, int64_t said, int64_t now);
 
 /* The slot of a worker that lives, or NULL. */
 struct slot *pool_slots_find(const struct pool *pool, pid_t pid);

@@ -100,6 +100,12 @@ scoreboard_last_words(const struct scoreboard *sb, size_t slot,
 	text[SCOREBOARD_TEXT_BYTES] = '\0';
 }
 
+bool
+scoreboard_has_rung(const struct scoreboard *sb)
+{
+	return atomic_load(&sb->bell) != 0;
+}
+
 void
 scoreboard_hush(struct scoreboard *sb)
 {
@@ -122,7 +128,9 @@ scoreboard_idle(const struct scoreboard *sb)
 int
 scoreboard_low(const struct scoreboard *sb)
 {
-	return atomic_load(&sb->low);
+	int low = atomic_load(&sb->low);
+
+	return low > 0 ? low : 0;
 }
 
 void

@@ -14,11 +14,12 @@
  *   changes the word, then sets the slot's new activity.  Killed in between, it leaves
  *   the word wrong; so the master, whenever it looks, counts the slots and corrects the
  *   word by compare-and-swap: it fails exactly when somebody changed it meanwhile, and
- *   the master does not count while a live slot is changing (scoreboard_count).
+ *   the master does not count while a live slot is changing (scoreboard_correct).
  * - `bell` is rung by the worker that finds idle workers below `ring_below` or above
  *   `ring_above` (the master sets both, and so switches each off), or that has become
- *   ready.  Only the one that turns it from 0 to 1 writes to the control pipe.  The
- *   master sets it to 0 before it looks.  At most one message a pool is under way.
+ *   ready.  Only the one that turns it from 0 to 1 writes a byte to the control pipe.  The
+ *   master sets it to 0 before it looks.  At most one byte a pool is under way, and all
+ *   that it says is that some bell has rung.
  * - `alarm` is not 0 while the master wants to know when somebody goes busy (enum alarm):
  *   the worker that does turns it to 0 and rings.  As long as the master has a timer
  *   instead, no request costs a system call.
@@ -149,6 +150,7 @@ void scoreboard_read(const struct scoreboard *sb, size_t slot, int pid,
 /* The text of a worker that has ended. */
 void scoreboard_last_words(const struct scoreboard *sb, size_t slot,
 			   char text[SCOREBOARD_TEXT_BYTES + 1]);
+bool scoreboard_has_rung(const struct scoreboard *sb);
 void scoreboard_hush(struct scoreboard *sb); /* the bell may ring again */
 void scoreboard_set_bell(struct scoreboard *sb, int below, int above);
 int scoreboard_idle(const struct scoreboard *sb); /* by the count, not by the slots */

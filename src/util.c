@@ -112,10 +112,14 @@ util_list_add(char ***list, const char *item)
 char **
 util_list_copy(char *const *list)
 {
-	char **copy = NULL;
+	size_t n = util_list_len(list);
+	char **copy;
 
-	for (size_t i = 0; list && list[i]; i++)
-		util_list_add(&copy, list[i]);
+	if (n == 0)
+		return NULL;
+	copy = util_calloc(n + 1, sizeof(char *));
+	for (size_t i = 0; i < n; i++)
+		copy[i] = util_strdup(list[i]);
 	return copy;
 }
 
@@ -140,6 +144,12 @@ int
 util_close_from(int fd)
 {
 	return (int)syscall(SYS_close_range, (unsigned)fd, ~0U, 0);
+}
+
+int
+util_close_between(int first, int last)
+{
+	return (int)syscall(SYS_close_range, (unsigned)first, (unsigned)last, 0);
 }
 
 int64_t

@@ -55,6 +55,7 @@ void util_list_free(char **list);
  * the function of glibc 2.34, no new libc.  -1 with errno.
  */
 int util_close_from(int fd);
+int util_close_between(int first, int last); /* both included */
 
 /* CLOCK_MONOTONIC in milliseconds; the coarse one is cheaper and up to 10 ms late. */
 int64_t util_now_ms(void);

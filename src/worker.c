@@ -39,8 +39,8 @@ static struct {
 static void
 ring_master(bool wanted)
 {
-	/* A full pipe wakes the master as well as one more message would. */
-	if (wanted && write(CONTROL_FD, &self.worker->pool_id, sizeof(self.worker->pool_id)) < 0)
+	/* A full pipe wakes the master as well as one more byte would. */
+	if (wanted && write(CONTROL_FD, "", 1) < 0)
 		return;
 }
 
@@ -176,7 +176,8 @@ keep_descriptors(void)
 	for (size_t i = 0; i < nplaces; i++)
 		if (*places[i] >= 0)
 			fds[n++] = *places[i];
-	child_keep(fds, n, LISTEN_FD);
+	if (child_keep(fds, n, LISTEN_FD) < 0)
+		return -1;
 	n = FIXED_FDS;
 	for (size_t i = 0; i < nplaces; i++)
 		if (*places[i] >= 0)
@@ -251,13 +252,20 @@ set_no_new_privs(void)
 
 /* A change of uid clears it, so it comes after; and the master may be gone by then. */
 static int
-follow_master(void)
+follow_master_by(int signal)
 {
-	if (prctl(PR_SET_PDEATHSIG, WORKER_SIGNAL_RETIRE) < 0)
+	if (prctl(PR_SET_PDEATHSIG, signal) < 0)
 		return -1;
 	if (getppid() != self.worker->master)
 		_exit(WORKER_LEFT);
 	return 0;
+}
+
+/* Who has not started has nothing to finish, and might hang: see worker_run() for the rest. */
+static int
+follow_master(void)
+{
+	return follow_master_by(SIGKILL);
 }
 
 /* In this order: each step may need what the ones behind it give away. */
@@ -432,6 +440,8 @@ worker_run(const struct worker *worker)
 		if (steps[i].run() < 0)
 			cannot_start(steps[i].name, strerror(errno));
 	start_service();
+	if (follow_master_by(WORKER_SIGNAL_RETIRE) < 0)
+		cannot_start("parent", strerror(errno));
 	if (log_fd() != STDERR_FILENO)
 		dup2(NULL_FD, STDERR_FILENO);
 	sigemptyset(&none);

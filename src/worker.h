@@ -33,13 +33,12 @@ enum worker_exit {
 struct worker {
 	const struct generation *gen;
 	const char *pool, *title;
-	uint32_t pool_id;
 	struct scoreboard *scoreboard;
 	struct figures_slot *figures;
 	size_t slot;
 	int give_fd, places_fd;    /* see service_setup */
 	const char *status_socket; /* the same */
-	int control_fd;            /* the control pipe: pool_id goes into it when the bell rings */
+	int control_fd;            /* the control pipe: a byte goes into it when the bell rings */
 	pid_t master;
 };
 

@@ -78,10 +78,9 @@ ask(int fd, const char *address, bool twice)
 static _Noreturn void
 be_the_one_who_asks(int fd, pid_t parent, const char *address, bool twice)
 {
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent) {
-		child_keep(&fd, 1, STDERR_FILENO + 1);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
+	    child_keep(&fd, 1, STDERR_FILENO + 1) == 0)
 		ask(fd, address, twice);
-	}
 	_exit(0);
 }
 

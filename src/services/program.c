@@ -258,7 +258,7 @@ end_leftovers(pid_t sid)
 		;
 	if (pid < 0)
 		return false; /* ECHILD: the usual case */
-	while (now < give_up_at && session_signal(sid, signal) > 0) {
+	while (now < give_up_at && session_signal(sid, signal)) {
 		wait_for_news(NULL, 0, (now < kill_at ? kill_at : give_up_at) - now);
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
@@ -274,7 +274,7 @@ program_let_finish(int64_t until_ms)
 	int64_t now;
 
 	while (!self.terminated && (now = util_now_ms()) < until_ms &&
-	       session_signal(self.pid, 0) > 0) {
+	       session_signal(self.pid, 0)) {
 		wait_for_news(NULL, 0, until_ms - now);
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;

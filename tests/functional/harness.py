@@ -107,6 +107,17 @@ def preload(directory, source):
     return {'LD_PRELOAD': f'{directory}/preload.so'}
 
 
+def without_proc():
+    """What to wrap a command in, so that it finds no /proc."""
+    wrap = ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs none /proc && exec "$@"', 'sh']
+    if SANITIZED:
+        pytest.skip('a sanitizer reads its options from /proc')
+    if not ROOT or not shutil.which('unshare') or \
+            subprocess.run([*wrap, 'true'], capture_output=True).returncode != 0:
+        pytest.skip('needs root and unshare')
+    return wrap
+
+
 class Daemon:
     """A preforkd in the foreground that logs to DIR/log, with DIR/preforkd.conf and
     DIR/control.sock."""

@@ -30,6 +30,11 @@ pytestmark = pytest.mark.skipif(
     reason='needs cc, make, pkg-config and the directory of the build')
 
 
+def wchan(pid):
+    """Where in the kernel a process waits."""
+    return pathlib.Path(f'/proc/{pid}/wchan').read_text()
+
+
 # ---- building, as a user does ----------------------------------------------------------
 
 @pytest.fixture(scope='module')
@@ -640,6 +645,18 @@ def test_a_check_prepares_and_releases_and_leaves_nothing(probe):
     assert check_config(daemon.conf_path, '-n').returncode == 0
     assert (daemon.dir / 'mark').read_text().split() == ['prepare', 'release'] * 2
     shutil.rmtree(daemon.dir)
+
+
+def test_a_worker_that_hangs_in_start_does_not_outlive_its_master(probe):
+    with probe(module('start=hang', lines=('workers = 2', 'boot_timeout = 1h'))).spawned() as daemon:
+        workers = eventually(lambda: len(daemon.workers()) == 2 and daemon.workers())
+        eventually(lambda: all('pause' in wchan(pid) for pid in workers), 'both to hang')
+        daemon.process.kill()
+        try:
+            eventually(lambda: not any(map(alive, workers)), 'its workers to end')
+        finally:
+            for pid in filter(alive, workers):
+                os.kill(pid, signal.SIGKILL)
 
 
 # ---- files that change -------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from daemonized import Daemonized
-from harness import (PATIENCE, PREFORKD, Daemon, alive, children, descriptors,
+from harness import (PATIENCE, PREFORKD, ROOT, Daemon, alive, children, descriptors,
                      eventually, needs_preload, preload, proc_stat, title)
 from load import (ANSWERED, Load, crowd, held, open_client, outcome, paced, pool, read_answer,
                   script)
@@ -148,11 +148,43 @@ def test_descriptors_are_exactly_the_expected_ones():
         for pid in daemon.workers('true'):
             assert kinds(pid) == {**worker, 'pipe': 3}
         assert kinds(daemon.pid) == {'/dev/null': 1, 'log': 2, 'anon_inode:[eventpoll]': 1,
-                                     'anon_inode:[eventfd]': 2,  # one a pool
-                                     '/memfd:places (deleted)': 2,  # the same
+                                     '/memfd:places (deleted)': 2,  # one a pool
                                      '/memfd:figures (deleted)': 1,
                                      'pipe': 2 + 2,      # control, libevent's signals
-                                     'socket': 2 + 2 + 1}  # log channel, listen, control
+                                     # log channel, listen, what asks to give way, control
+                                     'socket': 2 + 2 + 2 * 2 + 1}
+
+
+def test_a_worker_that_is_made_when_the_master_has_no_descriptor_left_has_its_own():
+    with Daemon(pool('echo', 'workers = 1'), wrap=['prlimit', '--nofile=32:32']) as daemon, \
+            contextlib.ExitStack() as stack:
+        worker, = daemon.workers('echo')
+        before = kinds(worker)
+        for _ in range(32):  # who asks for nothing has 5 s
+            stack.enter_context(daemon.control_connect())
+        eventually(lambda: len(descriptors(daemon.pid)) == 32, 'the master to have no other one')
+        kill(worker)
+        worker, = daemon.wait_replaced([worker], 1, 'echo')
+        eventually(lambda: kinds(worker) == before, f'{before}, not {kinds(worker)}')
+        assert daemon.ask('echo', b'hello\n') == b'hello\n'
+
+
+def test_reloads_that_are_refused_for_want_of_descriptors_take_none_away():
+    conf = pool('echo', 'workers = 1')
+    more = conf + ''.join(pool(f'more{i}', 'workers = 1') for i in range(8))
+    with Daemon(conf) as daemon:
+        before, refused = len(descriptors(daemon.pid)), 0
+        for limit in range(before + 2, before + 40):  # each way that it can fail
+            subprocess.run(['prlimit', '--pid', str(daemon.pid), f'--nofile={limit}:'], check=True)
+            daemon.write(more)
+            mark = daemon.mark()
+            daemon.signal(signal.SIGHUP)
+            if daemon.wait_log('reload (done|refused)', since=mark).group(1) == 'done':
+                break
+            refused += 1
+            eventually(lambda: len(descriptors(daemon.pid)) == before,
+                       f'{before} descriptors, not {descriptors(daemon.pid)}')
+        assert refused > 10
 
 
 def test_a_daemon_in_the_background_holds_nothing_that_its_starter_had():
@@ -339,6 +371,21 @@ def test_a_worker_has_the_state_that_its_pool_asks_for():
         assert os.readlink(f'/proc/{worker}/cwd') == str(daemon.dir)
         assert title(worker) == 'preforkd: pool www'
         assert title(daemon.pid) == f'preforkd: master {daemon.conf_path}'
+
+
+@pytest.mark.skipif(not ROOT or not shutil.which('setpriv'), reason='needs root and setpriv')
+def test_a_master_that_may_not_signal_its_workers_says_so():
+    with Daemon(pool('echo', 'workers = 3'), wrap=['setpriv', '--bounding-set', '-kill']) as daemon:
+        workers = daemon.wait_workers(3)
+        daemon.signal(signal.SIGTERM)
+        try:
+            daemon.wait_log(r'error: cannot send signal \d+ to worker \d+: .*: '
+                            'the master needs CAP_KILL')
+            assert daemon.log().count('cannot send signal') == 1
+        finally:
+            for pid in workers:
+                kill(pid)
+        assert daemon.ended() == 0
 
 
 def test_a_worker_is_a_child_in_the_session_of_its_master():

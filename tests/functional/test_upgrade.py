@@ -15,7 +15,8 @@ import subprocess
 import pytest
 
 from daemonized import Background, Daemonized
-from harness import PATIENCE, PREFORKD, Daemon, alive, children, eventually, title, workers_of
+from harness import (PATIENCE, PREFORKD, Daemon, alive, children, eventually, proc_stat, title,
+                     without_proc, workers_of)
 from load import ANSWERED, Load, held, open_client, outcome, paced, pool, read_answer, script
 from test_control import FAILED, wait_pool
 from test_signals import changed
@@ -228,14 +229,17 @@ def test_a_killed_new_master_after_the_upgrade_is_a_killed_daemon():
         eventually(lambda: not any(map(alive, workers)), 'the end of the workers')
 
 
-def test_a_drained_pool_stays_drained():
-    with Upgraded(BOTH) as daemon:
-        daemon.done('drain', 'path')
+@pytest.mark.parametrize('name', ['path', 'a:b', ':', 'unknown'])
+def test_a_drained_pool_stays_drained(name):
+    conf = ECHO + pool('c:d', 'workers = 1') + pool(name, 'workers = 2', listen='{dir}/socket')
+    with Upgraded(conf) as daemon:
+        daemon.done('drain', name)
         daemon.upgraded()
-        assert daemon.pool_status('path')['state'] == 'drained'
+        assert daemon.pool_status(name)['state'] == 'drained'
+        assert daemon.pool_status('c:d')['state'] == 'running'
         assert outcome(daemon.address('echo'), b'hello\n') == ANSWERED
-        daemon.done('resume', 'path')
-        assert outcome(daemon.address('path'), b'hello\n') == ANSWERED
+        daemon.done('resume', name)
+        assert outcome(daemon.address(name), b'hello\n') == ANSWERED
 
 
 def test_who_waits_at_an_address_that_the_new_one_does_not_want_is_served_by_the_old_one():
@@ -352,6 +356,30 @@ def test_a_binary_that_does_not_start_is_abandoned(content, text):
         assert succeeds(daemon)
 
 
+# Says that it serves and is gone before the old one hears of it.
+READY_AND_GONE = b"""#!/bin/sh
+kill -STOP $PPID
+rest=${PREFORKD_HANDOVER#*:}
+echo ready 111 >&${rest%%:*}
+kill -9 $$
+"""
+
+
+def test_a_new_master_that_dies_with_its_word_of_being_ready_does_not_take_over():
+    with Upgraded(BOTH) as daemon:
+        daemon.put_binary(READY_AND_GONE)
+        workers = daemon.workers()
+        with daemon.ctl_begun('upgrade') as upgrade:
+            new = int(daemon.wait_log(r'upgrade: started \S+ as pid (\d+)').group(1))
+            eventually(lambda: proc_stat(new) and proc_stat(new)[1] == 'Z', 'its end')
+            daemon.signal(signal.SIGCONT)
+            assert upgrade.wait(PATIENCE) == FAILED
+            assert 'signal 9' in upgrade.stderr.read()
+        assert daemon.workers() == workers
+        assert outcome(daemon.address('echo'), b'as before\n') == ANSWERED
+        assert succeeds(daemon)
+
+
 def test_a_binary_that_is_missing_or_cannot_be_executed_is_told():
     with Upgraded(BOTH) as daemon:
         daemon.binary.unlink()
@@ -360,6 +388,13 @@ def test_a_binary_that_is_missing_or_cannot_be_executed_is_told():
         daemon.binary.chmod(0o644)
         assert str(daemon.binary) in refused(daemon)
         assert succeeds(daemon)
+
+
+def test_without_proc_an_upgrade_is_refused_with_the_reason():
+    with Daemon(ECHO, wrap=without_proc()) as daemon:
+        result = daemon.ctl('upgrade')
+        assert result.returncode == FAILED and '/proc is missing' in result.stderr
+        assert outcome(daemon.address('echo'), b'as before\n') == ANSWERED
 
 
 def test_a_binary_that_hangs_is_ended():
@@ -417,6 +452,20 @@ def test_a_second_upgrade_while_one_is_under_way_is_refused():
             assert first.wait(PATIENCE) == FAILED
         assert daemon.log().count('upgrade: started') == 1
         assert succeeds(daemon)
+
+
+def test_who_waits_for_an_upgrade_hears_of_its_end_also_when_a_bad_reload_follows_at_once():
+    with Upgraded(ECHO) as daemon:
+        daemon.put_binary(HANGING)
+        with daemon.ctl_begun('upgrade') as upgrade:
+            daemon.wait_log('upgrade: started')
+            daemon.write('nonsense = 1\n')
+            daemon.signal(signal.SIGHUP)
+            daemon.request('version')  # the signal is behind us
+            end_upgrade(daemon)
+            daemon.wait_log('reload refused')
+            assert upgrade.wait(PATIENCE) == FAILED
+            assert 'signal 9' in upgrade.stderr.read()
 
 
 def test_a_second_signal_while_an_upgrade_is_under_way_starts_no_second_one():

@@ -87,6 +87,21 @@ workers_that_cannot_start_are_tried_ever_less(void **state)
 }
 
 static void
+a_pool_that_dies_at_one_time_fills_no_log(void **state)
+{
+	struct pool *pool = new_pool(new_generation(new_listener(), 90, 0, 0, 0), 1000);
+
+	(void)state;
+	logged_begin(LOG_ERR);
+	for (size_t i = 0; i < 90; i++)
+		pool_reaped(pool, pool->slots[i].pid, SIGSEGV, 1500);
+	assert_in_range(logged_lines("workers do not stay alive"), 1, 6);
+	assert_int_equal(logged_lines("next attempt in 30s"), 1);
+	logged_end();
+	end_pool(pool);
+}
+
+static void
 a_fork_that_fails_is_tried_again_later(void **state)
 {
 	struct pool *pool = new_pool(new_generation(new_listener(), 4, 0, 0, 0), 1000);
@@ -220,6 +235,60 @@ a_queue_without_workers_is_emptied_by_new_ones(void **state)
 	pool_free(pool);
 }
 
+/* All workers die as soon as they are forked, for so long; how many that are. */
+static int
+forks_in_vain(struct pool *pool, int status, int64_t from, int64_t until)
+{
+	pid_t first = world.last_pid;
+
+	for (int64_t now = from; now < until && !pool_is_gone(pool); now++) {
+		for (size_t i = 0; i < pool->nslots; i++)
+			if (pool->slots[i].state != SLOT_FREE)
+				pool_reaped(pool, pool->slots[i].pid, status, now);
+		pool_look(pool, now);
+	}
+	return (int)(world.last_pid - first);
+}
+
+static void
+a_queue_that_nobody_can_empty_is_given_up(void **state)
+{
+	const int statuses[] = { SIGSEGV, killed, cannot_start };
+
+	(void)state;
+	logged_begin(LOG_ERR);
+	for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
+		struct pool *pool = new_pool(new_generation(new_listener(), 2, 0, 0, 0), 1000);
+
+		world.queue = 2;
+		pool_stop(pool, false, 2000);
+		assert_in_range(forks_in_vain(pool, statuses[i], 2001, 6000), 1, 12);
+		assert_true(pool_is_gone(pool));
+		assert_int_equal(logged_lines(": 2 waiting on "), i + 1);
+		pool_free(pool);
+	}
+	logged_end();
+}
+
+static void
+who_serves_before_it_dies_empties_the_queue_too(void **state)
+{
+	struct pool *pool = new_pool(new_generation(new_listener(), 1, 0, 0, 0), 1000);
+
+	(void)state;
+	world.queue = 50;
+	pool_stop(pool, false, 2000);
+	reap(pool, 0, SIGSEGV, 2001);
+	for (; world.queue > 0; world.queue--) {
+		assert_int_equal(pool->counts[SLOT_DRAINING], 1);
+		pool->scoreboard->slots[0].requests = 1;
+		reap(pool, 0, SIGSEGV, 5000);
+	}
+	reap(pool, 0, left, 5000);
+	assert_true(pool_is_gone(pool));
+	pool_free(pool);
+}
+
 static void
 a_handshake_under_way_is_waited_for(void **state)
 {
@@ -267,6 +336,20 @@ a_second_stop_makes_it_fast(void **state)
 	pool_stop(pool, true, 3000);
 	assert_int_equal(world.signals[1], SIGTERM);
 	assert_int_equal(world.wake_at, 8000);
+	end_pool(pool);
+}
+
+static void
+to_be_told_to_end_at_once_again_gives_no_more_time(void **state)
+{
+	struct pool *pool = new_pool(new_generation(new_listener(), 2, 0, 0, 0), 1000);
+
+	(void)state;
+	for (int64_t now = 2000; now < 7000; now += 1000)
+		assert_true(pool_end_worker(pool, 1001, true, now));
+	assert_int_equal(world.signals[1], SIGTERM);
+	pool_end_worker(pool, 1001, true, 7000);
+	assert_int_equal(world.signals[1], SIGKILL);
 	end_pool(pool);
 }
 
@@ -378,6 +461,7 @@ main(void)
 		cmocka_unit_test(a_busy_pool_grows_by_deficit_and_queue),
 		cmocka_unit_test(a_dead_worker_is_replaced_and_its_slot_used_again),
 		cmocka_unit_test(workers_that_cannot_start_are_tried_ever_less),
+		cmocka_unit_test(a_pool_that_dies_at_one_time_fills_no_log),
 		cmocka_unit_test(a_fork_that_fails_is_tried_again_later),
 		cmocka_unit_test(a_worker_that_is_never_ready_is_killed),
 		cmocka_unit_test(surplus_is_retired_by_a_signal_that_lets_it_finish),
@@ -385,9 +469,12 @@ main(void)
 		cmocka_unit_test(a_new_generation_that_dies_is_taken_back),
 		cmocka_unit_test(a_graceful_stop_climbs_the_ladder),
 		cmocka_unit_test(a_queue_without_workers_is_emptied_by_new_ones),
+		cmocka_unit_test(a_queue_that_nobody_can_empty_is_given_up),
+		cmocka_unit_test(who_serves_before_it_dies_empties_the_queue_too),
 		cmocka_unit_test(a_handshake_under_way_is_waited_for),
 		cmocka_unit_test(the_busy_ones_close_the_listener_once_the_queue_is_empty),
 		cmocka_unit_test(a_second_stop_makes_it_fast),
+		cmocka_unit_test(to_be_told_to_end_at_once_again_gives_no_more_time),
 		cmocka_unit_test(a_program_whose_worker_died_is_reported),
 		cmocka_unit_test(the_place_of_a_dead_worker_among_its_source_is_free),
 		cmocka_unit_test(one_more_and_one_less),

@@ -236,6 +236,26 @@ who_is_looked_at_too_early_does_not_rest_untold(void **state)
 }
 
 static void
+nonsense_makes_nobody_busier_than_all(void **state)
+{
+	const int64_t nonsense[] = { INT64_MIN, INT64_MAX, -1, 1 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(nonsense); i++) {
+		struct pool *pool = pool_of(4);
+
+		begin(pool, 0, 2000);
+		pool->scoreboard->slots[0].since_ms = nonsense[i];
+		pool_figures_slot(pool, 1)->n[FIGURE_DURATION_SUM] = (uint64_t)nonsense[i];
+		sample(pool);
+		assert_in_range(pool->history.past.steps[0].busy, 0, 4);
+		sample(pool);
+		assert_in_range(pool->history.past.steps[1].busy, 0, 4);
+		end_pool(pool);
+	}
+}
+
+static void
 as_long_as_somebody_is_busy_it_is_sampled(void **state)
 {
 	struct pool *pool = pool_of(4);
@@ -330,6 +350,7 @@ main(void)
 		cmocka_unit_test(there_are_figures_for_any_number_of_workers),
 		cmocka_unit_test(who_begins_first_wakes_the_history_and_it_rests_again),
 		cmocka_unit_test(who_is_looked_at_too_early_does_not_rest_untold),
+		cmocka_unit_test(nonsense_makes_nobody_busier_than_all),
 		cmocka_unit_test(as_long_as_somebody_is_busy_it_is_sampled),
 		cmocka_unit_test(the_longest_queue_is_that_of_any_look_while_nobody_is_idle),
 		cmocka_unit_test(the_limits_have_an_alarm_of_their_own),

@@ -288,6 +288,22 @@ idle_workers_have_no_limit(void **state)
 }
 
 static void
+a_beginning_that_cannot_be_keeps_nobody_awake(void **state)
+{
+	const int64_t nonsense[] = { INT64_MIN, -1, 1, INT64_MAX - 10, INT64_MAX };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(nonsense); i++) {
+		struct pool *pool = limited_pool(4, 10000, 30000);
+
+		begin(pool, 0, 2000);
+		pool->scoreboard->slots[0].since_ms = nonsense[i];
+		assert_in_range(pass(pool, 40000), 1, 8); /* which asserts that time goes on */
+		end_pool(pool);
+	}
+}
+
+static void
 workers_on_their_way_out_have_limits_too(void **state)
 {
 	struct pool *pool = limited_pool(4, 0, 10000);
@@ -409,6 +425,7 @@ main(void)
 		cmocka_unit_test(one_that_only_a_kill_ends_is_no_crash_either),
 		cmocka_unit_test(a_pool_whose_requests_are_all_killed_is_whole_at_once),
 		cmocka_unit_test(idle_workers_have_no_limit),
+		cmocka_unit_test(a_beginning_that_cannot_be_keeps_nobody_awake),
 		cmocka_unit_test(workers_on_their_way_out_have_limits_too),
 		cmocka_unit_test(requests_of_an_old_generation_keep_their_limit),
 		cmocka_unit_test(requests_that_begin_while_a_pool_drains_have_limits_too),

@@ -53,7 +53,9 @@ the_bell_rings_once_until_it_is_hushed(void **state)
 
 	assert_true(scoreboard_enter(sb, 0, ACTIVITY_IDLE));
 	assert_false(scoreboard_enter(sb, 1, ACTIVITY_IDLE));
+	assert_true(scoreboard_has_rung(sb));
 	scoreboard_hush(sb);
+	assert_false(scoreboard_has_rung(sb));
 	scoreboard_set_bell(sb, 2, 100);
 	assert_true(scoreboard_change(sb, 0, ACTIVITY_BUSY));
 	assert_false(scoreboard_change(sb, 1, ACTIVITY_BUSY));
