@@ -74,6 +74,10 @@ struct pool *master_pool_add(const char *name);
 void master_pool_free(struct pool *pool);
 void master_look_all(bool starved_only);
 
+/* master_outcome.c: what the plan, which is about to be committed, means for each pool. */
+bool master_drops(const struct pool *pool);
+char *master_outcome_of_plan(const char *what); /* a line, the caller's to free */
+
 /* master_reload.c: from SIGHUP to done or refused. */
 unsigned master_reload_begin(void); /* the ticket of its outcome */
 unsigned master_again_begin(enum reload_kind kind, struct pool *only);

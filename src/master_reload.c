@@ -232,21 +232,6 @@ master_again_begin(enum reload_kind kind, struct pool *only)
 
 /* ---- commit ---- */
 
-/* "; what name, name" behind the outcome, for each group of pools in turn. */
-static void
-add_name(char **outcome, bool *begun, const char *what, const char *name)
-{
-	char *longer = util_format("%s%s%s%s%s", *outcome,
-				   *begun      ? ", "
-				   : **outcome ? "; "
-					       : "",
-				   *begun ? "" : what, *begun ? "" : " ", name);
-
-	free(*outcome);
-	*outcome = longer;
-	*begun = true;
-}
-
 /* A listener that ends is not for the next instance. */
 void
 master_forget_stored(const struct pool *pool)
@@ -255,61 +240,6 @@ master_forget_stored(const struct pool *pool)
 		return;
 	pool->current->listener->stored = false;
 	notify_unstore(pool->name);
-}
-
-static bool
-in_plan(const struct pool *pool)
-{
-	for (size_t i = 0; i < master.plan->n; i++)
-		if (master.plan->entries[i].pool == pool)
-			return true;
-	return false;
-}
-
-static bool
-to_be_dropped(const struct pool *pool)
-{
-	return master.plan->kind == RELOAD_FILE && !in_plan(pool) && !pool->stopping;
-}
-
-/* The one pool of the plan serves again; frees what would be said of it else. */
-static char *
-resumed(char *outcome)
-{
-	const struct pool *pool = master.plan->entries[0].pool;
-
-	free(outcome);
-	return util_format("pool %s serves again on %s", pool->name, pool->trial->listener->name);
-}
-
-/* What the plan, which is about to be committed, means for each pool. */
-static char *
-outcome_of_plan(void)
-{
-	static const char *const words[] = {
-		[RELOAD_KEEP] = "kept",
-		[RELOAD_RESIZE] = "changed in place",
-		[RELOAD_REPLACE] = "replaced the workers of",
-		[RELOAD_NEW] = "new",
-		[RELOAD_PARKED] = "still drained",
-	};
-	char *outcome = util_strdup("");
-	bool begun;
-
-	for (size_t action = 0; action < ARRAY_LEN(words); action++) {
-		begun = false;
-		for (size_t i = 0; i < master.plan->n; i++)
-			if (master.plan->entries[i].action == action)
-				add_name(&outcome, &begun, words[action],
-					 master.plan->entries[i].pool->name);
-	}
-	if (master.plan->kind == RELOAD_RESUME)
-		return resumed(outcome);
-	begun = false;
-	for (size_t i = 0; i < master.npools; i++)
-		if (to_be_dropped(master.pools[i]))
-			add_name(&outcome, &begun, "dropped", master.pools[i]->name);
-	return outcome;
 }
 
 /* The service manager keeps it over a restart, in place of the one before it. */
@@ -372,7 +302,7 @@ commit(void)
 {
 	int64_t now = util_now_ms();
 	bool first = master.state == MASTER_STARTING;
-	char *outcome = outcome_of_plan();
+	char *outcome = first ? NULL : master_outcome_of_plan(kinds[master.kind]);
 
 	reload_block_listeners(master.plan);
 	close_fd(&master.gate);
@@ -383,20 +313,15 @@ commit(void)
 	for (size_t i = 0; i < master.plan->n; i++)
 		commit_entry(&master.plan->entries[i], now);
 	for (size_t i = 0; i < master.npools; i++)
-		if (to_be_dropped(master.pools[i])) {
+		if (master_drops(master.pools[i])) {
 			master_forget_stored(master.pools[i]);
 			pool_stop(master.pools[i], false, now);
 		}
 	if (!first) {
-		char *text = master.kind == RELOAD_RESUME
-				 ? util_strdup(outcome)
-				 : util_format("%s done: %s", kinds[master.kind], outcome);
-
-		log_notice("%s", text);
-		events_add(NULL, EVENT_RELOAD, "%s", text);
-		master_set_outcome(kinds[master.kind], true, text);
+		log_notice("%s", outcome);
+		events_add(NULL, EVENT_RELOAD, "%s", outcome);
+		master_set_outcome(kinds[master.kind], true, outcome);
 	}
-	free(outcome);
 	drop_plan();
 	master_look_all(false);
 	if (first)

@@ -1,10 +1,9 @@
 #include "worker.h"
 
 #include "child.h"
-#include "rlimits.h"
-#include "title.h"
 #include "worker_accept.h"
 #include "worker_admit.h"
+#include "worker_become.h"
 #include "worker_check.h"
 
 #include <errno.h>
@@ -13,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /*
@@ -30,7 +27,6 @@ static struct {
 	const struct service *service;
 	int gate;
 	struct service_setup setup;
-	const char *object;     /* of the present step of the set-up, or NULL */
 	int give_fd, places_fd; /* -1: the service does not want it */
 	volatile sig_atomic_t serving, leaving;
 	int64_t began_us; /* the request */
@@ -187,69 +183,6 @@ keep_descriptors(void)
 	return dup2(NULL_FD, STDOUT_FILENO) < 0 ? -1 : 0;
 }
 
-static int
-set_title(void)
-{
-	title_set(self.worker->title);
-	return 0;
-}
-
-static int
-set_umask(void)
-{
-	umask((mode_t)self.worker->gen->conf->umask);
-	return 0;
-}
-
-static int
-set_nice(void)
-{
-	int64_t nice = self.worker->gen->conf->nice;
-
-	return nice == CONF_UNSET ? 0 : setpriority(PRIO_PROCESS, 0, (int)nice);
-}
-
-static int
-set_rlimits(void)
-{
-	return rlimits_apply(self.worker->gen->conf->rlimit);
-}
-
-/* While /proc and our rights are there. */
-static int
-open_checks(void)
-{
-	worker_check_open(self.worker);
-	return 0;
-}
-
-static int
-change_root(void)
-{
-	const char *root = self.object = self.worker->gen->conf->chroot;
-
-	return root && (chroot(root) < 0 || chdir("/") < 0) ? -1 : 0;
-}
-
-static int
-change_identity(void)
-{
-	self.object = self.worker->gen->id.user;
-	return identity_apply(&self.worker->gen->id);
-}
-
-static int
-change_directory(void)
-{
-	return chdir(self.object = self.worker->gen->conf->directory);
-}
-
-static int
-set_no_new_privs(void)
-{
-	return self.worker->gen->conf->no_new_privs ? prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) : 0;
-}
-
 /* A change of uid clears it, so it comes after; and the master may be gone by then. */
 static int
 follow_master_by(int signal)
@@ -261,35 +194,9 @@ follow_master_by(int signal)
 	return 0;
 }
 
-/* Who has not started has nothing to finish, and might hang: see worker_run() for the rest. */
-static int
-follow_master(void)
-{
-	return follow_master_by(SIGKILL);
-}
-
-/* In this order: each step may need what the ones behind it give away. */
-static const struct {
-	const char *name;
-	int (*run)(void);
-} steps[] = {
-	{ "signals", set_signals },
-	{ "descriptors", keep_descriptors },
-	{ "title", set_title },
-	{ "umask", set_umask },
-	{ "nice", set_nice },
-	{ "rlimits", set_rlimits },
-	{ "checks", open_checks },
-	{ "chroot", change_root },
-	{ "user and groups", change_identity },
-	{ "directory", change_directory },
-	{ "no_new_privs", set_no_new_privs },
-	{ "parent", follow_master },
-};
-
 /* The master gets short words of each worker; the log has all, once a second. */
 static _Noreturn void
-cannot_start(const char *step, const char *why)
+cannot_start(const char *step, const char *object, const char *why)
 {
 	char words[SCOREBOARD_TEXT_BYTES + 1], more[LOG_MORE_BYTES];
 	unsigned held_back;
@@ -298,9 +205,25 @@ cannot_start(const char *step, const char *why)
 	scoreboard_say(&self.worker->scoreboard->slots[self.worker->slot], words, strlen(words));
 	if (log_limit_pass(&self.worker->scoreboard->start_limit, START_LOG_MS, &held_back))
 		log_error("pool %s: a worker cannot start: %s%s%s: %s%s", self.worker->pool, step,
-			  self.object ? " " : "", self.object ? self.object : "", why,
+			  object ? " " : "", object ? object : "", why,
 			  log_limit_more(held_back, more));
 	_exit(WORKER_CANNOT_START);
+}
+
+/* Who has not started has nothing to finish, and might hang: see worker_run() for the rest. */
+static void
+set_up(void)
+{
+	struct worker_step failed;
+
+	if (set_signals() < 0)
+		cannot_start("signals", NULL, strerror(errno));
+	if (keep_descriptors() < 0)
+		cannot_start("descriptors", NULL, strerror(errno));
+	if (worker_become(self.worker, &failed) < 0)
+		cannot_start(failed.name, failed.object, strerror(errno));
+	if (follow_master_by(SIGKILL) < 0)
+		cannot_start("parent", NULL, strerror(errno));
 }
 
 /* Who is due says so and works on: the master has another one ready before it goes. */
@@ -358,7 +281,7 @@ start_service(void)
 		.request_done = request_done,
 	};
 	if (self.service->start && self.service->start(&self.setup, &err) < 0)
-		cannot_start("service", err);
+		cannot_start("service", NULL, err);
 }
 
 /* Ready, but a reload is not decided yet: the master closes its end when it is. */
@@ -436,12 +359,10 @@ worker_run(const struct worker *worker)
 
 	self.worker = worker;
 	self.service = worker->gen->service;
-	for (size_t i = 0; i < ARRAY_LEN(steps); i++, self.object = NULL)
-		if (steps[i].run() < 0)
-			cannot_start(steps[i].name, strerror(errno));
+	set_up();
 	start_service();
 	if (follow_master_by(WORKER_SIGNAL_RETIRE) < 0)
-		cannot_start("parent", strerror(errno));
+		cannot_start("parent", NULL, strerror(errno));
 	if (log_fd() != STDERR_FILENO)
 		dup2(NULL_FD, STDERR_FILENO);
 	sigemptyset(&none);

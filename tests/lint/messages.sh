@@ -24,7 +24,7 @@ ENDINGS = ('s', ' is', 's are', ' their connections', ': REQUEST')
 SPELT_OUT = {
     ('src/master.c', '%s'): ('{}', 'src/pidfile.c', None, 'util_fail'),
     ('src/master_handover.c', '%s'): ('{}', 'src/pidfile.c', None, 'util_fail'),
-    ('src/master_reload.c', '%s'): ('{}', 'src/master_reload.c', None, 'util_format'),
+    ('src/master_reload.c', '%s'): ('{}', 'src/master_outcome.c', None, 'util_format'),
     ('src/pool_slots.c', 'pool %s: worker %d %s %s' + MORE):
         ('pool %s: worker %d {} after %ds' + MORE, 'src/pool_words.c', 'pool_words_end', 'snprintf'),
     ('src/worker_admit.c', 'pool %s: refused %s: %s' + MORE):
