@@ -125,8 +125,8 @@ def shape(line):
 
 
 def shapes(lines):
-    """A text may break a long line behind a colon, and indent the rest."""
-    whole = re.sub(r':\n {4,}', ': ', '\n'.join(line.rstrip() for line in lines)).split('\n')
+    """A text may break a long line behind a colon, and indent the rest; a list begins so, too."""
+    whole = re.sub(r'(?<!last events):\n {4,}', ': ', '\n'.join(line.rstrip() for line in lines)).split('\n')
     return [shape(line) for line in whole if line.strip()]
 
 
