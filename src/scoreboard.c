@@ -185,8 +185,8 @@ scoreboard_correct(struct scoreboard *sb, size_t slots, bool (*alive)(const void
 	return false;
 }
 
-static bool
-ring(struct scoreboard *sb)
+bool
+scoreboard_ring(struct scoreboard *sb)
 {
 	return atomic_exchange(&sb->bell, 1) == 0;
 }
@@ -224,7 +224,7 @@ scoreboard_change(struct scoreboard *sb, size_t slot, enum activity activity)
 	wanted =
 	    is_idle ? idle > atomic_load(&sb->ring_above) : idle < atomic_load(&sb->ring_below);
 	atomic_store(&s->activity, activity);
-	return wanted && ring(sb);
+	return wanted && scoreboard_ring(sb);
 }
 
 /* This worker alone writes the sequence: no locked instruction is needed. */
@@ -264,7 +264,8 @@ add_one(_Atomic uint64_t *counter)
 static bool
 ring_alarm(struct scoreboard *sb)
 {
-	return atomic_load(&sb->alarm) != 0 && atomic_exchange(&sb->alarm, 0) != 0 && ring(sb);
+	return atomic_load(&sb->alarm) != 0 && atomic_exchange(&sb->alarm, 0) != 0 &&
+	       scoreboard_ring(sb);
 }
 
 /* Who is served, or will be; between two steps of the sequence. */
@@ -364,7 +365,7 @@ scoreboard_want_leave(struct scoreboard *sb, size_t slot, enum worker_due why)
 	if (atomic_load_explicit(&sb->slots[slot].due, memory_order_relaxed) != DUE_NOT)
 		return false;
 	atomic_store(&sb->slots[slot].due, why);
-	return ring(sb);
+	return scoreboard_ring(sb);
 }
 
 bool
@@ -374,5 +375,5 @@ scoreboard_enter(struct scoreboard *sb, size_t slot, enum activity activity)
 
 	atomic_store(&sb->slots[slot].pid, (uint32_t)getpid());
 	rang = scoreboard_change(sb, slot, activity);
-	return ring(sb) || rang;
+	return scoreboard_ring(sb) || rang;
 }

@@ -17,8 +17,8 @@
  *   the master does not count while a live slot is changing (scoreboard_correct).
  * - `bell` is rung by the worker that finds idle workers below `ring_below` or above
  *   `ring_above` (the master sets both, and so switches each off), or that has become
- *   ready.  Only the one that turns it from 0 to 1 writes a byte to the control pipe.  The
- *   master sets it to 0 before it looks.  At most one byte a pool is under way, and all
+ *   ready, or has a complaint.  Only the one that turns it from 0 to 1 writes a byte to the control
+ * pipe.  The master sets it to 0 before it looks.  At most one byte a pool is under way, and all
  *   that it says is that some bell has rung.
  * - `alarm` is not 0 while the master wants to know when somebody goes busy (enum alarm):
  *   the worker that does turns it to 0 and rings.  As long as the master has a timer
@@ -187,5 +187,8 @@ void scoreboard_set(struct scoreboard_slot *slot, enum activity activity);
 bool scoreboard_is_crowded(const struct scoreboard *sb);
 bool scoreboard_enter(struct scoreboard *sb, size_t slot, enum activity activity);
 bool scoreboard_change(struct scoreboard *sb, size_t slot, enum activity activity);
+
+/* There is something else for the master to see. */
+bool scoreboard_ring(struct scoreboard *sb);
 
 #endif

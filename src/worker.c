@@ -44,8 +44,10 @@ ring_master(bool wanted)
 static void
 complain(const char *text)
 {
-	ring_master(complaints_add(&self.worker->scoreboard->complaints, getpid(),
-				   self.worker->pool, text));
+	struct scoreboard *sb = self.worker->scoreboard;
+
+	if (complaints_add(&sb->complaints, getpid(), self.worker->pool, text))
+		ring_master(scoreboard_ring(sb));
 }
 
 /* The same for a connection that waits for its next request: /dev/null is readable. */
