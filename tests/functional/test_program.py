@@ -408,10 +408,12 @@ def test_a_refused_reload_lets_its_programs_finish_what_they_have_accepted():
 
 def test_a_pool_whose_program_polls_can_become_one_of_another_service():
     with resident(service('nonblocking', listen='127.0.0.1:0')) as daemon:
-        assert {ask(daemon, 'pid') for _ in range(10)} <= set(map(str, programs(daemon)))
+        old = programs(daemon)
+        assert {ask(daemon, 'pid') for _ in range(10)} <= set(map(str, old))
         address = daemon.address('p')
         daemon.reload(pool('p', 'workers = 2'))
         daemon.address = lambda name: address  # the port stays
+        eventually(lambda: not any(map(alive, old)), 'the end of those that take connections, too')
         for _ in range(10):
             assert daemon.ask('p', b'hello\n') == b'hello\n'
         assert daemon.pool_status('p')['crashes'] == 0
