@@ -10,6 +10,7 @@ import pytest
 
 from harness import PATIENCE, eventually, read_all
 from load import pool, script
+from test_figures import UpgradedSite
 from web import Site, http
 
 OPEN = 'allow = { "127.0.0.1" }'
@@ -181,9 +182,9 @@ def test_what_is_refused(conf, complaint):
 
 
 def test_it_stays_over_an_upgrade():
-    with Site(http() + status_pool()) as site:
+    with UpgradedSite(http() + status_pool()) as site:
         before = json.loads(ask(site, '/status.json').body)['pid']
-        site.done('upgrade')
+        site.upgraded()
 
         def changed():
             return json.loads(ask(site, '/status.json').body)['pid'] != before
