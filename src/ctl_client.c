@@ -201,7 +201,8 @@ read_line(struct ctl_client *client, enum ctl_outcome *outcome, char **text)
 		size_t len = client->used - client->line_at;
 
 		end = memchr(client->buf + seen, '\n', client->used - seen);
-		if (end && memchr(line, '\0', (size_t)(end - line)))
+		if (end &&
+		    (end - line >= CTL_LINE_BYTES || memchr(line, '\0', (size_t)(end - line))))
 			break;
 		if (end) {
 			*end = '\0';
