@@ -314,6 +314,9 @@ serve_request(const struct conn *conn, int64_t requests)
 	} else if (self.head.content_length > self.conf->limit_request_body) {
 		refuse(413, "the body is too long");
 	} else {
+		/* Of several answers, none waits until the one before has arrived (RFC 1122 4.2.3.4). */
+		if (http_conn_has_request(&self.conn))
+			http_conn_stream(&self.conn);
 		r->site = http_sites_find(&self.prepared->sites, self.head.authority);
 		r->keep_alive = may_keep(requests) && !gives_way();
 		http_request_serve(r);

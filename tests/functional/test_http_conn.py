@@ -204,6 +204,16 @@ def test_pipelined_requests_are_answered_in_order():
         sender.join()
 
 
+def test_small_answers_to_pipelined_requests_do_not_wait_for_acknowledgements():
+    """Each of these batches would wait for 40 ms at least (tcp(7): TCP_NODELAY)."""
+    with Site(http('keepalive_requests = 10000'), FILES) as site, site.client() as client:
+        with took(0, 4):
+            for _ in range(150):
+                client.send(request('/file') * 10)
+                for _ in range(10):
+                    assert client.response().status == 200
+
+
 def test_many_large_files_may_be_pipelined():
     content = bytes(range(256)) * 4000
     with Site(http(), {'large': content}) as site, site.client() as client:
