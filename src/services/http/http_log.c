@@ -28,6 +28,16 @@ add(struct http_log_format *format, enum http_log_style style)
 	return item;
 }
 
+/* Takes the text, which is malloc'ed. */
+static void
+add_literal(struct http_log_format *format, enum http_log_style style, char *text)
+{
+	struct http_log_item *item = add(format, style);
+
+	item->name = text;
+	item->len = strlen(text);
+}
+
 /* ---- JSON ------------------------------------------------------------------------------- */
 
 static const struct {
@@ -62,12 +72,12 @@ compile_json(struct http_log_format *format)
 	char *err = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
-		add(format, HTTP_LOG_JSON)->name = util_strdup(members[i].before);
+		add_literal(format, HTTP_LOG_JSON, util_strdup(members[i].before));
 		if (http_log_item_set(add(format, HTTP_LOG_JSON), members[i].letter,
 				      members[i].name, &err) < 0)
 			abort();
 	}
-	add(format, HTTP_LOG_JSON)->name = util_strdup("}");
+	add_literal(format, HTTP_LOG_JSON, util_strdup("}"));
 }
 
 /* ---- templates --------------------------------------------------------------------------- */
@@ -84,7 +94,7 @@ static void
 end_literal(struct http_log_format *format, struct template *t)
 {
 	if (t->len > 0)
-		add(format, HTTP_LOG_QUOTED)->name = util_format("%.*s", (int)t->len, t->literal);
+		add_literal(format, HTTP_LOG_QUOTED, util_format("%.*s", (int)t->len, t->literal));
 	t->len = 0;
 }
 

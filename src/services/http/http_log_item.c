@@ -201,6 +201,7 @@ set_time_text(struct http_log_item *item, int64_t second)
 #pragma GCC diagnostic pop
 	}
 	item->text[n] = '\0';
+	item->len = n;
 	item->second = second;
 	return n > 0;
 }
@@ -213,11 +214,11 @@ put_time(struct http_log_line *line, struct http_log_item *item, int64_t us)
 	if (item->second != second)
 		set_time_text(item, second);
 	if (item->style != HTTP_LOG_JSON) {
-		http_log_string(line, item->text);
+		http_log_raw(line, item->text, item->len);
 		return;
 	}
 	http_log_raw(line, "\"", 1);
-	http_log_string(line, item->text);
+	http_log_raw(line, item->text, item->len);
 	http_log_string(line, JSON_FRACTION);
 	http_log_number(line, rest / 1000, 3);
 	http_log_string(line, "Z\"");
@@ -230,7 +231,7 @@ http_log_item_put(struct http_log_line *line, struct http_log_item *item,
 	int64_t us = item->letter == 't' ? entry->began_us : entry->took_us, number;
 
 	if (item->letter == HTTP_LOG_LITERAL) {
-		http_log_string(line, item->name);
+		http_log_raw(line, item->name, item->len);
 	} else if (item->divide > 0) {
 		number = divide(us, item->divide, &us);
 		if (item->modulo > 0)

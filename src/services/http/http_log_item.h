@@ -20,6 +20,7 @@ struct http_log_item {
 	char letter; /* of Apache, or one of these */
 	enum http_log_style style;
 	char *name; /* a literal, a field's name or a format of strftime(3); owned */
+	size_t len; /* of a literal, and of text below */
 
 	/* A time or duration as a number: microseconds / divide [% modulo]; 0: it is none. */
 	int64_t divide, modulo;

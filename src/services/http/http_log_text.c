@@ -38,10 +38,16 @@ http_log_number(struct http_log_line *line, int64_t number, unsigned digits)
 
 /* ---- escapes ---------------------------------------------------------------------------- */
 
-static bool
-is_plain(unsigned char c, enum http_log_style style)
+/* How many bytes from there on stand for themselves. */
+static size_t
+plain_run(const char *text, size_t len, enum http_log_style style)
 {
-	return c > ' ' ? c < 0x7f && c != '"' && c != '\\' : c == ' ' && style != HTTP_LOG_BARE;
+	size_t n = 0;
+
+	while (n < len &&
+	       (http_is(text[n], HTTP_LOGGED) || (text[n] == ' ' && style != HTTP_LOG_BARE)))
+		n++;
+	return n;
 }
 
 /* A backslash and one letter, where there is one; else 0. */
@@ -107,10 +113,9 @@ http_log_text(struct http_log_line *line, struct http_text text, enum http_log_s
 
 	while (i < text.len) {
 		char unit[UNIT_BYTES];
-		size_t room = line->text_max - (line->len - begin), run = 0, taken = 0, n = 0;
+		size_t room = line->text_max - (line->len - begin), taken = 0, n = 0;
+		size_t run = plain_run(text.at + i, text.len - i, style);
 
-		while (run < text.len - i && is_plain((unsigned char)text.at[i + run], style))
-			run++;
 		if (run == 0)
 			n = escape(unit, text.at + i, text.len - i, style, &taken);
 		if (run > room || n > room) {

@@ -21,10 +21,12 @@
 #define HEX(c)    (DIGIT(c) || ((c) >= 'a' && (c) <= 'f') || ((c) >= 'A' && (c) <= 'F'))
 #define HOST(c)   (UNRESERVED(c) || SUB_DELIM(c))
 #define PLAIN(c)  (UNRESERVED(c) || (c) == '/')
+#define LOGGED(c) (VCHAR(c) && (c) != '"' && (c) != '\\')
 
 #define BYTE(c)                                                                    \
 	(TOKEN(c) * HTTP_TOKEN | FIELD(c) * HTTP_FIELD | TARGET(c) * HTTP_TARGET | \
-	 HEX(c) * HTTP_HEX | HOST(c) * HTTP_HOST | PLAIN(c) * HTTP_PLAIN)
+	 HEX(c) * HTTP_HEX | HOST(c) * HTTP_HOST | PLAIN(c) * HTTP_PLAIN |         \
+	 LOGGED(c) * HTTP_LOGGED)
 #define ROW4(c)  BYTE(c), BYTE((c) + 1), BYTE((c) + 2), BYTE((c) + 3)
 #define ROW16(c) ROW4(c), ROW4((c) + 4), ROW4((c) + 8), ROW4((c) + 12)
 #define ROW64(c) ROW16(c), ROW16((c) + 16), ROW16((c) + 32), ROW16((c) + 48)

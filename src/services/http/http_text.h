@@ -22,8 +22,9 @@ enum http_byte {
 	HTTP_TARGET =
 	    1 << 2, /* VCHAR but '#': also what RFC 3986 does not know, but browsers send */
 	HTTP_HEX = 1 << 3,
-	HTTP_HOST = 1 << 4, /* reg-name without '%', RFC 3986 3.2.2 */
-	HTTP_PLAIN = 1 << 5 /* stands for itself in every part of a URI and of HTML; and '/' */
+	HTTP_HOST = 1 << 4,  /* reg-name without '%', RFC 3986 3.2.2 */
+	HTTP_PLAIN = 1 << 5, /* stands for itself in every part of a URI and of HTML; and '/' */
+	HTTP_LOGGED = 1 << 6 /* stands for itself in a log, be it in quotes or not */
 };
 
 extern const unsigned char http_bytes[256];
