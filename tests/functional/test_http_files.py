@@ -23,6 +23,54 @@ with warnings.catch_warnings():
 CLOSE = 'Connection: close'
 
 
+# ---- files that stay open ----------------------------------------------------------------
+
+def open_files(site):
+    """What the workers hold below the root, by the links of /proc."""
+    found = []
+    for pid in site.workers():
+        for fd in os.listdir(f'/proc/{pid}/fd'):
+            with contextlib.suppress(OSError):
+                found.append(os.readlink(f'/proc/{pid}/fd/{fd}'))
+    return [name for name in found if name.startswith(f'{site.root}/')]
+
+
+def replace(path, content):
+    put(path.with_suffix('.new'), content)
+    os.rename(path.with_suffix('.new'), path)
+
+
+def link(path, content):
+    put(path.with_suffix('.new'), content)
+    path.unlink()
+    path.symlink_to(path.with_suffix('.new').name)
+
+
+@pytest.mark.parametrize('change, status, body', [
+    (replace, 200, b'second'), (lambda path, content: put(path, content), 200, b'second'),
+    (lambda path, content: path.unlink(), 404, None),
+    (lambda path, content: path.rename(path.with_suffix('.old')), 404, None),
+    (lambda path, content: path.parent.rename(path.parent.with_suffix('.old')), 404, None),
+    (link, 404, None)],
+    ids=['another', 'written', 'deleted', 'renamed', 'directory renamed', 'link'])
+def test_a_change_of_a_file_that_stays_open_is_seen_by_the_next_request(change, status, body):
+    conf = http('follow_symlinks = no', options=('workers = 1',))
+    with Site(conf, {'dir/file': b'first'}) as site:
+        path = site.root / 'dir/file'
+
+        def is_kept():
+            assert site.ask('/dir/file').body == b'first'
+            return str(path) in open_files(site)
+
+        eventually(is_kept)     # not before it has been there for two seconds
+        before = site.ask('/dir/file')['ETag']
+        change(path, b'second')
+        answer = site.ask('/dir/file')
+        assert (answer.status, answer['ETag'] == before) == (status, False)
+        assert body in (None, answer.body)
+        assert str(path) not in open_files(site)
+
+
 # ---- index and directories ---------------------------------------------------------------
 
 def test_the_first_index_that_is_there_is_served():

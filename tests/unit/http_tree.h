@@ -9,9 +9,9 @@
 
 #include <stddef.h>
 
-enum { SOMEBODY = 12345, HTTP_WAYS = 2, HTTP_KINDS = 3 };
+enum { SOMEBODY = 12345, HTTP_WAYS = 3, HTTP_KINDS = 3 };
 
-/* The two that must behave alike. */
+/* Those that must behave alike. */
 extern const struct http_way {
 	const char *name;
 	int (*open)(int root, const char *path, enum http_symlinks symlinks, struct stat *st);

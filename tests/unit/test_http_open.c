@@ -143,9 +143,11 @@ static const struct http_tree_row special[] = {
 static void
 files_and_directories_are_opened_inside_the_root_only(void **state)
 {
-	int before = count_descriptors();
+	int before;
 
 	(void)state;
+	http_tree_check_rows(plain, ARRAY_LEN(plain)); /* some of them are kept */
+	before = count_descriptors();
 	http_tree_check_rows(plain, ARRAY_LEN(plain));
 	assert_int_equal(count_descriptors(), before);
 }

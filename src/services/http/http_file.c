@@ -3,8 +3,8 @@
 
 #include "address.h"
 #include "http_accept.h"
+#include "http_files.h"
 #include "http_listing.h"
-#include "http_open.h"
 #include "http_scratch.h"
 #include "log.h"
 #include "privs.h"
@@ -84,9 +84,10 @@ fail(const struct http_request *r, int root, const char *path, int error)
 }
 
 static int
-open_at(const struct http_request *r, int root, const char *path, struct stat *st)
+open_at(const struct http_request *r, int root, const char *path, struct http_file *file)
 {
-	return http_open(root, path, (enum http_symlinks)r->site->conf->follow_symlinks, st);
+	return http_files_open(file, root, path, (enum http_symlinks)r->site->conf->follow_symlinks,
+			       r->now);
 }
 
 /* It may have become shorter since fstat(2): then it is what it is now, and no validator. */
@@ -122,21 +123,42 @@ send_whole(struct http_request *r, struct http_reply *reply, int fd, int64_t siz
 	}
 }
 
+/*
+ * What is to be said of a file of that name, in facts unless it is kept with the file.  One
+ * from the future is of another date each second.
+ */
+static const struct http_facts *
+facts_of(const struct http_request *r, const struct http_file *file, const char *name,
+	 const char *coding, struct http_facts *facts)
+{
+	if (file->facts && file->facts->known && file->facts->coding == coding)
+		return file->facts;
+	if (file->facts)
+		facts = file->facts;
+	facts->coding = coding;
+	facts->type = http_mime_type(r->mime, name);
+	http_entity_of(&facts->entity, &file->st,
+		       !coding                     ? ""
+		       : strcmp(coding, "br") == 0 ? "-br"
+						   : "-gz",
+		       r->now);
+	facts->known = facts->entity.mtime < r->now;
+	return facts;
+}
+
 static void
-send_file(struct http_request *r, int fd, const struct stat *st, const char *name,
+send_file(struct http_request *r, const struct http_file *file, const char *name,
 	  const char *coding)
 {
-	const char *suffix = !coding ? "" : strcmp(coding, "br") == 0 ? "-br" : "-gz";
-	struct http_entity entity;
-	struct http_reply reply = { .type = http_mime_type(r->mime, name),
+	struct http_facts room;
+	const struct http_facts *facts = facts_of(r, file, name, coding, &room);
+	struct http_reply reply = { .type = facts->type,
 				    .coding = coding,
 				    .vary = r->site->conf->precompressed &&
 					    r->site->conf->precompressed[0],
-				    .entity = &entity };
-	int status;
+				    .entity = &facts->entity };
+	int status = http_entity_check(&facts->entity, r->head, r->now);
 
-	http_entity_of(&entity, st, suffix, r->now);
-	status = http_entity_check(&entity, r->head, r->now);
 	if (status == 304) {
 		reply.status = 304;
 		reply.type = reply.coding = NULL;
@@ -144,23 +166,26 @@ send_file(struct http_request *r, int fd, const struct stat *st, const char *nam
 		http_answer_head(r, &reply, false);
 	} else if (status != 0) {
 		http_answer_status(r, status, NULL);
-	} else if (!http_ranges_serve(r, &reply, fd, st->st_size)) {
-		send_whole(r, &reply, fd, st->st_size);
+	} else if (!http_ranges_serve(r, &reply, file->fd, file->st.st_size)) {
+		send_whole(r, &reply, file->fd, file->st.st_size);
 	}
 }
 
-/* The file beside it that has the coding which the client likes best. */
-static int
-open_precompressed(const struct http_request *r, int root, const char *path, struct stat *st,
-		   const char **coding)
+/*
+ * The file beside it that has the coding which the client likes best, in the place of *file.
+ * Returns that coding, or NULL.
+ */
+static const char *
+open_precompressed(const struct http_request *r, int root, const char *path, struct http_file *file)
 {
 	char *const *codings = r->site->conf->precompressed;
-	int best = 0, found = -1;
+	const char *coding = NULL;
+	int best = 0;
 
 	for (size_t i = 0; codings && codings[i]; i++) {
-		int quality = http_accept_encoding(r->head, codings[i]), fd;
+		int quality = http_accept_encoding(r->head, codings[i]), error;
+		struct http_file other;
 		const char *longer;
-		struct stat other;
 
 		if (quality <= best || quality < http_accept_encoding(r->head, "identity"))
 			continue;
@@ -168,45 +193,38 @@ open_precompressed(const struct http_request *r, int root, const char *path, str
 					     strcmp(codings[i], "gzip") == 0 ? "gz" : codings[i]);
 		if (!longer)
 			continue;
-		fd = open_at(r, root, longer, &other);
+		error = open_at(r, root, longer, &other);
 		http_scratch_trim(longer);
-		if (fd >= 0 && !S_ISREG(other.st_mode)) {
-			close(fd);
-			fd = -1;
-		}
-		if (fd < 0)
+		if (error < 0)
 			continue;
-		if (found >= 0)
-			close(found);
-		found = fd;
+		if (!S_ISREG(other.st.st_mode)) {
+			http_files_close(&other);
+			continue;
+		}
+		http_files_close(file);
+		*file = other;
 		best = quality;
-		*st = other;
-		*coding = codings[i];
+		coding = codings[i];
 	}
-	return found;
+	return coding;
 }
 
 /* A regular file at the path.  0 if it was answered; else why not, as an errno. */
 static int
 try_file(struct http_request *r, int root, const char *path)
 {
-	const char *coding = NULL;
-	struct stat st;
-	int fd = open_at(r, root, path, &st), other;
+	struct http_file file;
+	const char *coding;
 
-	if (fd < 0)
+	if (open_at(r, root, path, &file) < 0)
 		return errno;
-	if (S_ISDIR(st.st_mode)) {
-		close(fd);
+	if (S_ISDIR(file.st.st_mode)) {
+		http_files_close(&file);
 		return EISDIR;
 	}
-	other = open_precompressed(r, root, path, &st, &coding);
-	if (other >= 0) {
-		close(fd);
-		fd = other;
-	}
-	send_file(r, fd, &st, path, coding);
-	close(fd);
+	coding = open_precompressed(r, root, path, &file);
+	send_file(r, &file, path, coding);
+	http_files_close(&file);
 	return 0;
 }
 
@@ -243,8 +261,8 @@ static int
 serve_directory(struct http_request *r, int root, const char *path)
 {
 	char *const *index = r->site->conf->index;
-	struct stat st;
-	int dir, status;
+	struct http_file dir;
+	int status;
 
 	for (size_t i = 0; index && index[i]; i++) {
 		const char *longer = http_scratch_format("%s%s", path, index[i]);
@@ -256,11 +274,10 @@ serve_directory(struct http_request *r, int root, const char *path)
 			return fail(r, root, longer ? longer : path, error);
 		http_scratch_trim(longer);
 	}
-	dir = open_at(r, root, path, &st);
-	if (dir < 0)
+	if (open_at(r, root, path, &dir) < 0)
 		return fail(r, root, path, errno);
-	status = r->site->conf->directory_listing ? serve_listing(r, root, path, dir) : 403;
-	close(dir);
+	status = r->site->conf->directory_listing ? serve_listing(r, root, path, dir.fd) : 403;
+	http_files_close(&dir);
 	return status;
 }
 
