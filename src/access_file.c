@@ -1,5 +1,6 @@
 #include "access_file.h"
 
+#include "hot.h"
 #include "log.h"
 
 #include <errno.h>
@@ -89,7 +90,7 @@ access_file_start(struct access_file *file)
 	fd_channel_moved(&file->channel, file->channel.fds[0]);
 }
 
-void
+HOT void
 access_file_write(struct access_file *file, const char *line, size_t len)
 {
 	static struct log_limit limit;

@@ -1,5 +1,6 @@
 #include "address.h"
 
+#include "hot.h"
 #include "util.h"
 
 #include <arpa/inet.h>
@@ -181,7 +182,33 @@ mapped_ipv4(const struct sockaddr_in6 *sin6)
 	return (const struct in_addr *)(const void *)&sin6->sin6_addr.s6_addr[12];
 }
 
-bool
+/* As inet_ntop(3) and printf(3) do it, which cost more than all else that a connection needs. */
+static void
+write_ipv4(const struct in_addr *address, char *out)
+{
+	char digits[UTIL_DIGITS], *end = digits + sizeof(digits);
+	const uint8_t *bytes = (const uint8_t *)address;
+
+	for (int i = 0; i < 4; i++) {
+		char *at = util_digits(end, bytes[i]);
+
+		memcpy(out, at, (size_t)(end - at));
+		out += end - at;
+		*out++ = i < 3 ? '.' : '\0';
+	}
+}
+
+static void
+write_port(in_port_t port, char *out)
+{
+	char digits[UTIL_DIGITS], *end = digits + sizeof(digits);
+	char *at = util_digits(end, ntohs(port));
+
+	memcpy(out, at, (size_t)(end - at));
+	out[end - at] = '\0';
+}
+
+HOT bool
 address_split(const struct sockaddr *sa, char host[ADDRESS_TEXT_BYTES], char port[8])
 {
 	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)(const void *)sa;
@@ -199,10 +226,10 @@ address_split(const struct sockaddr *sa, char host[ADDRESS_TEXT_BYTES], char por
 		return false;
 	}
 	if (v4)
-		inet_ntop(AF_INET, v4, host, ADDRESS_TEXT_BYTES);
+		write_ipv4(v4, host);
 	else
 		inet_ntop(AF_INET6, &sin6->sin6_addr, host, ADDRESS_TEXT_BYTES);
-	snprintf(port, 8, "%u", ntohs(number));
+	write_port(number, port);
 	return true;
 }
 

@@ -95,14 +95,10 @@ child_keep(int *fds, size_t n, int first)
 static void
 print_pid(pid_t pid, char text[CHILD_PID_BYTES])
 {
-	char digits[CHILD_PID_BYTES];
-	int n = 0;
+	char digits[UTIL_DIGITS], *end = digits + sizeof(digits);
 
-	do
-		digits[n++] = (char)('0' + pid % 10);
-	while ((pid /= 10) > 0);
-	while (n > 0)
-		*text++ = digits[--n];
+	for (char *at = util_digits(end, (uint64_t)pid); at < end; at++)
+		*text++ = *at;
 	*text = '\0';
 }
 

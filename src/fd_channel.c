@@ -1,5 +1,7 @@
 #include "fd_channel.h"
 
+#include "hot.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -89,7 +91,7 @@ fd_channel_moved(struct fd_channel *channel, int fd)
 	channel->fds[1] = -1;
 }
 
-int
+HOT int
 fd_channel_take(struct fd_channel *channel, void *data, size_t len)
 {
 	struct cmsghdr *cmsg;

@@ -1,5 +1,7 @@
 #include "figures.h"
 
+#include "hot.h"
+
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -34,7 +36,7 @@ figures_add(struct figures *sum, const struct figures_slot *slot)
 		sum->n[i] += atomic_load_explicit(&slot->n[i], memory_order_relaxed);
 }
 
-int64_t
+HOT int64_t
 figures_now_us(void)
 {
 	struct timespec ts;
@@ -63,7 +65,7 @@ figures_bucket_begin(size_t bucket)
 	return bucket < 4 ? (int64_t)bucket : (int64_t)(4 + bucket % 4) << (bucket / 4 - 1);
 }
 
-void
+HOT void
 figures_count_duration(struct figures_slot *slot, int64_t us)
 {
 	figures_count(slot, (enum figure)(FIGURE_DURATIONS + figures_bucket(us)), 1);

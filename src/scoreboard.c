@@ -1,5 +1,7 @@
 #include "scoreboard.h"
 
+#include "hot.h"
+
 #include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -204,7 +206,7 @@ count_change(struct scoreboard *sb, int delta)
 	return (int32_t)(after & IDLE_MASK);
 }
 
-bool
+HOT bool
 scoreboard_change(struct scoreboard *sb, size_t slot, enum activity activity)
 {
 	struct scoreboard_slot *s = &sb->slots[slot];
@@ -237,7 +239,7 @@ step_sequence(struct scoreboard_slot *s)
 	atomic_thread_fence(memory_order_release);
 }
 
-bool
+HOT bool
 scoreboard_is_crowded(const struct scoreboard *sb)
 {
 	return atomic_load_explicit(&sb->crowded, memory_order_relaxed) > 0;
@@ -261,7 +263,7 @@ add_one(_Atomic uint64_t *counter)
 }
 
 /* The master wants to know when somebody goes busy: but for that, one load. */
-static bool
+HOT static bool
 ring_alarm(struct scoreboard *sb)
 {
 	return atomic_load(&sb->alarm) != 0 && atomic_exchange(&sb->alarm, 0) != 0 &&
@@ -300,7 +302,7 @@ scoreboard_arrive(struct scoreboard *sb, size_t slot, const struct sockaddr *pee
 	return rang;
 }
 
-bool
+HOT bool
 scoreboard_begin(struct scoreboard *sb, size_t slot, const struct sockaddr *peer, socklen_t len,
 		 bool is_request)
 {
@@ -319,7 +321,7 @@ scoreboard_begin(struct scoreboard *sb, size_t slot, const struct sockaddr *peer
 	return ring_alarm(sb) || rang;
 }
 
-void
+HOT void
 scoreboard_keep(struct scoreboard_slot *s)
 {
 	step_sequence(s);
@@ -329,7 +331,7 @@ scoreboard_keep(struct scoreboard_slot *s)
 	step_sequence(s);
 }
 
-bool
+HOT bool
 scoreboard_request(struct scoreboard *sb, size_t slot)
 {
 	struct scoreboard_slot *s = &sb->slots[slot];
@@ -342,13 +344,13 @@ scoreboard_request(struct scoreboard *sb, size_t slot)
 	return ring_alarm(sb);
 }
 
-void
+HOT void
 scoreboard_set(struct scoreboard_slot *s, enum activity activity)
 {
 	atomic_store_explicit(&s->activity, activity, memory_order_relaxed);
 }
 
-void
+HOT void
 scoreboard_say(struct scoreboard_slot *s, const char *text, size_t len)
 {
 	len = len < sizeof(s->text) ? len : sizeof(s->text);

@@ -1,5 +1,7 @@
 #include "util.h"
 
+#include "hot.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,13 +154,22 @@ util_close_between(int first, int last)
 	return (int)syscall(SYS_close_range, (unsigned)first, (unsigned)last, 0);
 }
 
-int64_t
+HOT char *
+util_digits(char *end, uint64_t number)
+{
+	do
+		*--end = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	return end;
+}
+
+HOT int64_t
 util_now_ms(void)
 {
 	return clock_ms(CLOCK_MONOTONIC);
 }
 
-int64_t
+HOT int64_t
 util_now_coarse_ms(void)
 {
 	return clock_ms(CLOCK_MONOTONIC_COARSE);

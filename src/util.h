@@ -57,6 +57,13 @@ void util_list_free(char **list);
 int util_close_from(int fd);
 int util_close_between(int first, int last); /* both included */
 
+/*
+ * Writes the digits of the number so that they end right before end, which has room for
+ * UTIL_DIGITS of them, and no NUL.  Returns the first.  Where printf(3) would be the dearest part.
+ */
+#define UTIL_DIGITS 20
+char *util_digits(char *end, uint64_t number);
+
 /* CLOCK_MONOTONIC in milliseconds; the coarse one is cheaper and up to 10 ms late. */
 int64_t util_now_ms(void);
 int64_t util_now_coarse_ms(void);

@@ -1,6 +1,7 @@
 #include "worker.h"
 
 #include "child.h"
+#include "hot.h"
 #include "worker_accept.h"
 #include "worker_admit.h"
 #include "worker_become.h"
@@ -229,7 +230,7 @@ set_up(void)
 }
 
 /* Who is due says so and works on: the master has another one ready before it goes. */
-static void
+HOT static void
 look_at_itself(bool between)
 {
 	enum worker_due why = worker_check_due(self.worker, between);
@@ -238,7 +239,7 @@ look_at_itself(bool between)
 		ring_master(scoreboard_want_leave(self.worker->scoreboard, self.worker->slot, why));
 }
 
-static void
+HOT static void
 next_request(void)
 {
 	self.began_us = figures_now_us();
@@ -246,7 +247,7 @@ next_request(void)
 	look_at_itself(false);
 }
 
-static void
+HOT static void
 request_done(void)
 {
 	if (self.began_us > 0)
@@ -354,7 +355,7 @@ run_service(void)
 	_exit(WORKER_LEFT);
 }
 
-void
+HOT void
 worker_run(const struct worker *worker)
 {
 	sigset_t none;

@@ -1,6 +1,7 @@
 #include "worker_admit.h"
 
 #include "banner.h"
+#include "hot.h"
 #include "proxy_read.h"
 #include "worker_check.h"
 
@@ -237,7 +238,7 @@ admit(const struct worker *worker, struct conn *conn, void (*ring)(bool))
 	return true;
 }
 
-bool
+HOT bool
 worker_admit(const struct worker *worker, struct conn *conn, void (*ring)(bool))
 {
 	if (worker_check_shed(worker, conn->fd))

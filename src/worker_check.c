@@ -1,5 +1,6 @@
 #include "worker_check.h"
 
+#include "hot.h"
 #include "procinfo.h"
 
 #include <netinet/in.h>
@@ -70,7 +71,7 @@ is_too_big(const struct worker *worker)
 	return procinfo_resident(&self.memory) > max && procinfo_proportional(&self.memory) > max;
 }
 
-enum worker_due
+HOT enum worker_due
 worker_check_due(const struct worker *worker, bool between)
 {
 	if (has_served_enough(worker, worker->scoreboard->slots[worker->slot].requests))

@@ -4,6 +4,7 @@
  */
 #include "address.h"
 #include "http_prepare.h"
+#include "hot.h"
 #include "http_refusal.h"
 #include "http_request.h"
 #include "http_scratch.h"
@@ -314,7 +315,8 @@ serve_request(const struct conn *conn, int64_t requests)
 	} else if (self.head.content_length > self.conf->limit_request_body) {
 		refuse(413, "the body is too long");
 	} else {
-		/* Of several answers, none waits until the one before has arrived (RFC 1122 4.2.3.4). */
+		/* Of several answers, none waits until the one before has arrived (RFC
+		 * 1122 4.2.3.4). */
 		if (http_conn_has_request(&self.conn))
 			http_conn_stream(&self.conn);
 		r->site = http_sites_find(&self.prepared->sites, self.head.authority);
@@ -336,7 +338,7 @@ serve_request(const struct conn *conn, int64_t requests)
 	return false;
 }
 
-static void
+HOT static void
 begin_connection(const struct conn *conn)
 {
 	self.conn.fd = conn->fd;
@@ -351,7 +353,7 @@ begin_connection(const struct conn *conn)
 	scoreboard_set(self.setup->slot, ACTIVITY_READING);
 }
 
-static void
+HOT static void
 http_serve(struct conn *conn)
 {
 	begin_connection(conn);

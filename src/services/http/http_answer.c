@@ -1,5 +1,6 @@
 #include "http_request.h"
 
+#include "hot.h"
 #include "http_scratch.h"
 
 #include <errno.h>
@@ -9,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-size_t
+HOT size_t
 http_answer_make(struct http_request *r, struct http_reply *reply)
 {
 	char *text = http_scratch_take(HTTP_REPLY_HEAD_BYTES);
@@ -40,7 +41,7 @@ http_answer_head(struct http_request *r, struct http_reply *reply, bool more)
 	return !r->broken;
 }
 
-void
+HOT void
 http_answer_body(struct http_request *r, struct http_reply *reply, const char *body, size_t len)
 {
 	size_t head;

@@ -1,5 +1,7 @@
 #include "http_authority.h"
 
+#include "hot.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -56,7 +58,7 @@ is_port(struct http_text text)
 	return true;
 }
 
-bool
+HOT bool
 http_authority_parse(struct http_text text, struct http_text *host, struct http_text *port)
 {
 	size_t len;

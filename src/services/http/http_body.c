@@ -1,9 +1,11 @@
 #include "http_body.h"
 
+#include "hot.h"
+
 #define DROP_BYTES       65536 /* of a body that nobody wants: more is not waited for */
 #define CHUNK_LINE_BYTES 4096
 
-void
+HOT void
 http_body_init(struct http_body *body, struct http_conn *conn, const struct http_head *head,
 	       int64_t timeout, int64_t min_rate)
 {
@@ -88,13 +90,13 @@ http_body_continue(struct http_body *body)
 }
 
 /* Who waits for 100 and gets the answer instead may send its body, or not. */
-bool
+HOT bool
 http_body_is_droppable(const struct http_body *body)
 {
 	return body->ended || (!body->expects_100 && body->left <= DROP_BYTES);
 }
 
-bool
+HOT bool
 http_body_drop(struct http_body *body)
 {
 	int64_t limit = body->taken + DROP_BYTES;

@@ -1,5 +1,6 @@
 #include "http_conn.h"
 
+#include "hot.h"
 #include "kept.h"
 
 #include <errno.h>
@@ -63,7 +64,7 @@ limit_blocking(const struct http_conn *c, int option, int ms, bool *limited)
 	return *limited;
 }
 
-static void
+HOT static void
 make_room(struct http_conn *c)
 {
 	if (c->at == c->len)
@@ -76,7 +77,7 @@ make_room(struct http_conn *c)
 }
 
 /* recv(2) behind what is there. */
-static ssize_t
+HOT static ssize_t
 receive(struct http_conn *c, int flags)
 {
 	size_t room = (size_t)util_min((int64_t)(c->size - c->len), FILL_BYTES);
@@ -89,7 +90,7 @@ receive(struct http_conn *c, int flags)
 	return n;
 }
 
-int
+HOT int
 http_conn_fill(struct http_conn *c, int64_t deadline_ms)
 {
 	make_room(c);
@@ -116,7 +117,7 @@ http_conn_fill(struct http_conn *c, int64_t deadline_ms)
 	}
 }
 
-bool
+HOT bool
 http_conn_has_request(const struct http_conn *c)
 {
 	size_t n = c->len - c->at;
@@ -140,7 +141,7 @@ fill_soon(struct http_conn *c)
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR) && !*c->leaving);
 }
 
-enum http_wait
+HOT enum http_wait
 http_conn_wait(struct http_conn *c, int64_t timeout_ms)
 {
 	struct kept kept = {
@@ -222,7 +223,7 @@ http_conn_send(struct http_conn *c, const char *data, size_t len, bool more)
 	return true;
 }
 
-bool
+HOT bool
 http_conn_send_pair(struct http_conn *c, const char *a, size_t a_len, const char *b, size_t b_len)
 {
 	struct iovec iov[2] = { { .iov_base = (void *)(uintptr_t)a, .iov_len = a_len },

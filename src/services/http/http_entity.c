@@ -1,5 +1,7 @@
 #include "http_entity.h"
 
+#include "hot.h"
+
 #include <string.h>
 
 enum { CODING_BYTES = 8 };
@@ -147,7 +149,7 @@ has_conditions(const struct http_head *head)
 	return false;
 }
 
-int
+HOT int
 http_entity_check(const struct http_entity *e, const struct http_head *head, int64_t now)
 {
 	bool get = head->method == HTTP_GET || head->method == HTTP_HEAD;

@@ -2,6 +2,7 @@
 #include "http_request.h"
 
 #include "address.h"
+#include "hot.h"
 #include "http_accept.h"
 #include "http_files.h"
 #include "http_listing.h"
@@ -210,7 +211,7 @@ open_precompressed(const struct http_request *r, int root, const char *path, str
 }
 
 /* A regular file at the path.  0 if it was answered; else why not, as an errno. */
-static int
+HOT static int
 try_file(struct http_request *r, int root, const char *path)
 {
 	struct http_file file;
@@ -281,7 +282,7 @@ serve_directory(struct http_request *r, int root, const char *path)
 	return status;
 }
 
-int
+HOT int
 http_file_serve(struct http_request *r, int root, const char *path)
 {
 	int error;

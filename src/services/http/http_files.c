@@ -1,5 +1,7 @@
 #include "http_files.h"
 
+#include "hot.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -76,7 +78,7 @@ is_unchanged(const struct stat *now, const struct stat *then)
 }
 
 /* By what its name says now, does the path lead to the same inode, unchanged? */
-static bool
+HOT static bool
 still_leads_there(const struct http_kept_file *k)
 {
 	char names[PATH_BYTES], *name = names;
@@ -201,7 +203,7 @@ take(struct http_kept_file *k, struct http_file *file)
 	return true;
 }
 
-int
+HOT int
 http_files_open(struct http_file *file, int root, const char *path, enum http_symlinks symlinks,
 		int64_t now)
 {
@@ -224,7 +226,7 @@ http_files_open(struct http_file *file, int root, const char *path, enum http_sy
 	return 0;
 }
 
-void
+HOT void
 http_files_close(struct http_file *file)
 {
 	int saved;

@@ -1,5 +1,6 @@
 #include "http_head.h"
 
+#include "hot.h"
 #include "http_authority.h"
 #include "http_rules.h"
 
@@ -265,7 +266,7 @@ remains(const struct lexer *lexer, size_t limit)
 	return (struct http_text){ lexer->at, (size_t)(p - lexer->at) };
 }
 
-enum http_parse
+HOT enum http_parse
 http_head_parse(struct http_head *head, const char *buf, size_t len,
 		const struct http_limits *limits, size_t *scanned, size_t *used, int *status,
 		const char **why)
@@ -292,7 +293,7 @@ http_head_parse(struct http_head *head, const char *buf, size_t len,
 	return HTTP_BAD;
 }
 
-struct http_text
+HOT struct http_text
 http_head_get(const struct http_head *head, const char *name)
 {
 	struct http_text wanted = { name, strlen(name) };
@@ -303,7 +304,7 @@ http_head_get(const struct http_head *head, const char *name)
 	return (struct http_text){ NULL, 0 };
 }
 
-size_t
+HOT size_t
 http_head_count(const struct http_head *head, const char *name)
 {
 	struct http_text wanted = { name, strlen(name) };

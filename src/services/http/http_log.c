@@ -1,5 +1,6 @@
 #include "http_log.h"
 
+#include "hot.h"
 #include "http_log_item.h"
 #include "util.h"
 
@@ -15,6 +16,7 @@
 struct http_log_format {
 	struct http_log_item *items; /* the time in them changes */
 	size_t n;
+	bool has_local;
 };
 
 static struct http_log_item *
@@ -28,14 +30,17 @@ add(struct http_log_format *format, enum http_log_style style)
 	return item;
 }
 
-/* Takes the text, which is malloc'ed. */
+/* Most of them are short, and then stand in the item itself. */
 static void
-add_literal(struct http_log_format *format, enum http_log_style style, char *text)
+add_literal(struct http_log_format *format, enum http_log_style style, const char *text, size_t len)
 {
 	struct http_log_item *item = add(format, style);
 
-	item->name = text;
-	item->len = strlen(text);
+	item->len = len;
+	if (len <= sizeof(item->text))
+		memcpy(item->text, text, len);
+	else
+		item->name = util_format("%.*s", (int)len, text);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------- */
@@ -72,12 +77,12 @@ compile_json(struct http_log_format *format)
 	char *err = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
-		add_literal(format, HTTP_LOG_JSON, util_strdup(members[i].before));
+		add_literal(format, HTTP_LOG_JSON, members[i].before, strlen(members[i].before));
 		if (http_log_item_set(add(format, HTTP_LOG_JSON), members[i].letter,
 				      members[i].name, &err) < 0)
 			abort();
 	}
-	add_literal(format, HTTP_LOG_JSON, util_strdup("}"));
+	add_literal(format, HTTP_LOG_JSON, "}", 1);
 }
 
 /* ---- templates --------------------------------------------------------------------------- */
@@ -94,7 +99,7 @@ static void
 end_literal(struct http_log_format *format, struct template *t)
 {
 	if (t->len > 0)
-		add_literal(format, HTTP_LOG_QUOTED, util_format("%.*s", (int)t->len, t->literal));
+		add_literal(format, HTTP_LOG_QUOTED, t->literal, t->len);
 	t->len = 0;
 }
 
@@ -178,7 +183,7 @@ least(const struct http_log_format *format)
 	size_t n = strlen("\n");
 
 	for (size_t i = 0; i < format->n; i++)
-		n += format->items[i].letter == HTTP_LOG_LITERAL ? strlen(format->items[i].name)
+		n += format->items[i].letter == HTTP_LOG_LITERAL ? format->items[i].len
 								 : HTTP_LOG_ITEM_BYTES;
 	return n;
 }
@@ -205,6 +210,9 @@ http_log_format_new(const char *text, char **err)
 		rc = compile(format, text, err);
 	if (rc == 0 && least(format) > HTTP_LOG_LINE_MIN)
 		rc = util_fail(err, "the lines would be too long");
+	for (size_t i = 0; i < format->n; i++)
+		format->has_local |=
+		    format->items[i].letter == 'A' || format->items[i].letter == 'p';
 	if (rc == 0)
 		return format;
 	http_log_format_free(format);
@@ -235,16 +243,13 @@ write_line(const struct http_log_format *format, const struct http_log_entry *en
 	return line->len <= line->size;
 }
 
-bool
+HOT bool
 http_log_format_has_local(const struct http_log_format *format)
 {
-	for (size_t i = 0; i < format->n; i++)
-		if (format->items[i].letter == 'A' || format->items[i].letter == 'p')
-			return true;
-	return false;
+	return format->has_local;
 }
 
-size_t
+HOT size_t
 http_log_format_line(const struct http_log_format *format, const struct http_log_entry *entry,
 		     char *buf, size_t size)
 {

@@ -1,5 +1,6 @@
 #include "http_log_item.h"
 
+#include "hot.h"
 #include "util.h"
 
 #include <string.h>
@@ -224,14 +225,14 @@ put_time(struct http_log_line *line, struct http_log_item *item, int64_t us)
 	http_log_string(line, "Z\"");
 }
 
-void
+HOT void
 http_log_item_put(struct http_log_line *line, struct http_log_item *item,
 		  const struct http_log_entry *entry)
 {
 	int64_t us = item->letter == 't' ? entry->began_us : entry->took_us, number;
 
 	if (item->letter == HTTP_LOG_LITERAL) {
-		http_log_raw(line, item->name, item->len);
+		http_log_raw(line, item->name ? item->name : item->text, item->len);
 	} else if (item->divide > 0) {
 		number = divide(us, item->divide, &us);
 		if (item->modulo > 0)

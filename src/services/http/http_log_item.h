@@ -19,14 +19,14 @@ enum {
 struct http_log_item {
 	char letter; /* of Apache, or one of these */
 	enum http_log_style style;
-	char *name; /* a literal, a field's name or a format of strftime(3); owned */
-	size_t len; /* of a literal, and of text below */
+	char *name; /* a long literal, a field's name or a format of strftime(3); owned */
+	size_t len; /* of a literal, or of a time's text */
 
 	/* A time or duration as a number: microseconds / divide [% modulo]; 0: it is none. */
 	int64_t divide, modulo;
 	unsigned digits;
 
-	/* A time by strftime(3): the second that text shows. */
+	/* A literal; or a time by strftime(3), of that second. */
 	int64_t second;
 	char text[HTTP_LOG_ITEM_BYTES];
 };

@@ -1,6 +1,8 @@
 #include "http_log_text.h"
 
+#include "hot.h"
 #include "utf8.h"
+#include "util.h"
 
 #include <string.h>
 
@@ -8,7 +10,7 @@
 #define CUT_BYTES  3
 #define UNIT_BYTES 6 /* of the longest escape */
 
-void
+HOT void
 http_log_raw(struct http_log_line *line, const char *text, size_t len)
 {
 	if (line->len < line->size && len <= line->size - line->len)
@@ -16,24 +18,26 @@ http_log_raw(struct http_log_line *line, const char *text, size_t len)
 	line->len += len;
 }
 
-void
+HOT void
 http_log_string(struct http_log_line *line, const char *text)
 {
 	http_log_raw(line, text, strlen(text));
 }
 
-/* With zeros in front up to so many digits. */
-void
+/* With zeros in front up to so many digits, at most 8. */
+HOT void
 http_log_number(struct http_log_line *line, int64_t number, unsigned digits)
 {
-	char text[24], *at = text + sizeof(text);
-	uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
+	static const char zeros[] = "00000000";
+	char text[UTIL_DIGITS], *end = text + sizeof(text);
+	char *at = util_digits(end, number < 0 ? -(uint64_t)number : (uint64_t)number);
+	size_t n = (size_t)(end - at);
 
-	for (; rest > 0 || digits > 0; rest /= 10, digits -= digits > 0)
-		*--at = (char)('0' + rest % 10);
 	if (number < 0)
-		*--at = '-';
-	http_log_raw(line, at, (size_t)(text + sizeof(text) - at));
+		http_log_raw(line, "-", 1);
+	if (n < digits)
+		http_log_raw(line, zeros, digits - n);
+	http_log_raw(line, at, n);
 }
 
 /* ---- escapes ---------------------------------------------------------------------------- */
@@ -106,7 +110,7 @@ escape(char unit[UNIT_BYTES], const char *text, size_t len, enum http_log_style 
 	return n;
 }
 
-void
+HOT void
 http_log_text(struct http_log_line *line, struct http_text text, enum http_log_style style)
 {
 	size_t begin = line->len, whole = begin, i = 0; /* whole: room for the mark behind it */

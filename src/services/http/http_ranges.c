@@ -1,6 +1,7 @@
 /* Parts of a file: 206 with one, or with several as multipart/byteranges; 416. */
 #include "http_request.h"
 
+#include "hot.h"
 #include "http_range.h"
 
 #include <inttypes.h>
@@ -80,7 +81,7 @@ send_several(struct http_request *r, struct http_reply *reply, int fd,
 		r->broken = true;
 }
 
-bool
+HOT bool
 http_ranges_serve(struct http_request *r, struct http_reply *reply, int fd, int64_t size)
 {
 	struct http_range ranges[RANGES_MAX];

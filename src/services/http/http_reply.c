@@ -1,5 +1,6 @@
 #include "http_reply.h"
 
+#include "hot.h"
 #include "http_date.h"
 #include "util.h"
 
@@ -77,12 +78,9 @@ put_string(struct writer *w, const char *text)
 static void
 put_number(struct writer *w, uint64_t number)
 {
-	char text[20], *at = text + sizeof(text);
+	char text[UTIL_DIGITS], *end = text + sizeof(text), *at = util_digits(end, number);
 
-	do
-		*--at = (char)('0' + number % 10);
-	while ((number /= 10) > 0);
-	put(w, at, (size_t)(text + sizeof(text) - at));
+	put(w, at, (size_t)(end - at));
 }
 
 static void
@@ -142,7 +140,7 @@ put_connection(struct writer *w, const struct http_reply *r)
 		put(w, LITERAL("Connection: keep-alive\r\n"));
 }
 
-size_t
+HOT size_t
 http_reply_head(const struct http_reply *r, char *buf, size_t size)
 {
 	struct writer w = { buf, buf + size, false };

@@ -1,6 +1,7 @@
 #include "http_request.h"
 
 #include "address.h"
+#include "hot.h"
 #include "log.h"
 
 #include <stdio.h>
@@ -141,7 +142,7 @@ redirect(struct http_request *r, struct http_head *again)
 	r->head = again;
 }
 
-void
+HOT void
 http_request_serve(struct http_request *r)
 {
 	char challenge[512] = "", client[ADDRESS_TEXT_BYTES], more[LOG_MORE_BYTES];

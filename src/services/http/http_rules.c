@@ -1,5 +1,6 @@
 #include "http_rules.h"
 
+#include "hot.h"
 #include "http_authority.h"
 
 #include <string.h>
@@ -159,7 +160,7 @@ check_framing(struct http_head *head, const struct facts *facts, const char **wh
 	return 0;
 }
 
-int
+HOT int
 http_rules_apply(struct http_head *head, const char **why)
 {
 	struct facts facts = { .host = NULL };

@@ -1,5 +1,7 @@
 #include "http_scratch.h"
 
+#include "hot.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -12,7 +14,7 @@ static struct {
 	char bytes[SCRATCH_BYTES];
 } self __attribute__((aligned(PAGE_BYTES)));
 
-char *
+HOT char *
 http_scratch_take(size_t size)
 {
 	char *taken = self.bytes + self.used;
@@ -36,13 +38,13 @@ http_scratch_format(const char *fmt, ...)
 	return n < 0 ? NULL : http_scratch_take((size_t)n + 1);
 }
 
-void
+HOT void
 http_scratch_trim(const char *end)
 {
 	self.used = (size_t)(end - self.bytes);
 }
 
-void
+HOT void
 http_scratch_clear(void)
 {
 	self.used = 0;

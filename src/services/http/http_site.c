@@ -1,5 +1,6 @@
 #include "http_site.h"
 
+#include "hot.h"
 #include "log.h"
 
 #include <errno.h>
@@ -285,7 +286,7 @@ fits_wildcard(const struct conf_site *conf, struct http_text host)
 	return best;
 }
 
-const struct http_site *
+HOT const struct http_site *
 http_sites_find(const struct http_sites *sites, struct http_text host)
 {
 	const struct http_site *found = &sites->at[0];
@@ -324,7 +325,7 @@ longest(const void *list, size_t n, size_t size, const struct http_target *t)
 	return best;
 }
 
-const struct http_alias *
+HOT const struct http_alias *
 http_site_alias(const struct http_site *site, const struct http_target *t)
 {
 	const void *found = longest(site->aliases, site->naliases, sizeof(*site->aliases), t);
@@ -332,7 +333,7 @@ http_site_alias(const struct http_site *site, const struct http_target *t)
 	return found || !site->outer ? found : http_site_alias(site->outer, t);
 }
 
-const struct http_cgi *
+HOT const struct http_cgi *
 http_site_cgi(const struct http_site *site, const struct http_target *t)
 {
 	const void *found = longest(site->cgis, site->ncgis, sizeof(*site->cgis), t);
@@ -340,7 +341,7 @@ http_site_cgi(const struct http_site *site, const struct http_target *t)
 	return found || !site->outer ? found : http_site_cgi(site->outer, t);
 }
 
-const struct http_redirect *
+HOT const struct http_redirect *
 http_site_redirect(const struct http_site *site, const struct http_target *t)
 {
 	const void *found = longest(site->redirects, site->nredirects, sizeof(*site->redirects), t);
@@ -348,7 +349,7 @@ http_site_redirect(const struct http_site *site, const struct http_target *t)
 	return found || !site->outer ? found : http_site_redirect(site->outer, t);
 }
 
-const struct http_status *
+HOT const struct http_status *
 http_site_status(const struct http_site *site, const struct http_target *t)
 {
 	const void *found = longest(site->statuses, site->nstatuses, sizeof(*site->statuses), t);
@@ -356,7 +357,7 @@ http_site_status(const struct http_site *site, const struct http_target *t)
 	return found || !site->outer ? found : http_site_status(site->outer, t);
 }
 
-const struct http_location *
+HOT const struct http_location *
 http_site_location(const struct http_site *site, const struct http_target *t)
 {
 	const void *found = longest(site->locations, site->nlocations, sizeof(*site->locations), t);

@@ -1,5 +1,7 @@
 #include "http_target.h"
 
+#include "hot.h"
+
 #include <string.h>
 
 /* The byte at text[*i], decoded; *i goes behind it.  0, or a status. */
@@ -30,7 +32,7 @@ decode(struct http_text text, size_t *i, char *byte)
  * The segment that ends the path has ended: without it when it is a dot segment.  The path
  * ends with the '/' before the segment then.  False: above the root.
  */
-static bool
+HOT static bool
 end_segment(struct http_target *target)
 {
 	char *start = target->path + target->len;
@@ -86,7 +88,7 @@ take_path(struct http_text path, struct http_target *target)
 	return 0;
 }
 
-int
+HOT int
 http_target_parse(struct http_text origin, struct http_target *target)
 {
 	struct http_text path = origin, query = { NULL, 0 };
@@ -109,7 +111,7 @@ http_target_parse(struct http_text origin, struct http_target *target)
 	return take_path(path, target);
 }
 
-bool
+HOT bool
 http_target_is_hidden(const struct http_target *target)
 {
 	static const char allowed[] = "/.well-known";

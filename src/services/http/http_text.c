@@ -1,5 +1,7 @@
 #include "http_text.h"
 
+#include "hot.h"
+
 #include <string.h>
 
 /* The grammar of each class; all of it is computed by the compiler. */
@@ -56,7 +58,7 @@ http_text_is_token(struct http_text text)
 	return text.len > 0;
 }
 
-bool
+HOT bool
 http_text_equal_nocase(struct http_text a, struct http_text b)
 {
 	if (a.at == NULL || b.at == NULL || a.len != b.len)
@@ -67,19 +69,19 @@ http_text_equal_nocase(struct http_text a, struct http_text b)
 	return true;
 }
 
-bool
+HOT bool
 http_text_is(struct http_text text, const char *word)
 {
 	return text.at != NULL && text.len == strlen(word) && memcmp(text.at, word, text.len) == 0;
 }
 
-bool
+HOT bool
 http_text_is_nocase(struct http_text text, const char *word)
 {
 	return http_text_equal_nocase(text, (struct http_text){ word, strlen(word) });
 }
 
-struct http_text
+HOT struct http_text
 http_text_trim(struct http_text text)
 {
 	for (; text.len > 0 && BLANK(text.at[0]); text.len--)
@@ -89,7 +91,7 @@ http_text_trim(struct http_text text)
 	return text;
 }
 
-bool
+HOT bool
 http_text_next(struct http_text *list, struct http_text *member)
 {
 	const char *comma;
