@@ -22,7 +22,7 @@ static struct {
 	const struct exec_prepared *prepared;
 	const struct conf_service_exec *conf;
 	char pid[12];
-} self;
+} self PER_WORKER;
 
 static int
 exec_start(const struct service_setup *setup, char **err)

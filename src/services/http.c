@@ -48,7 +48,7 @@ static struct {
 	bool begun;                     /* a byte of the request has come */
 	uint64_t in_before, out_before; /* of conn, when the request began */
 	struct http_request request;    /* last, for its size */
-} self;
+} self __attribute__((aligned(4096)));
 
 static int
 http_start(const struct service_setup *setup, char **err)

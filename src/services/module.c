@@ -9,7 +9,7 @@ static struct {
 	const struct service_setup *setup;
 	const struct module_prepared *prepared;
 	void *state;
-} self;
+} self PER_WORKER;
 
 int
 module_start(const struct service_setup *setup, char **err)

@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-static int64_t idle_timeout;
-static unsigned char table[256];
+static int64_t idle_timeout PER_WORKER;
+static unsigned char table[256] PER_WORKER;
 
 static int
 start(const struct preforkd_pool *pool, void *shared, void **state, struct preforkd_error *error)
