@@ -35,11 +35,6 @@ free_slot(struct pool *pool)
 			return &pool->slots[i];
 	if (pool->nslots == CONF_MAX_WORKERS)
 		return NULL;
-	if (pool->nslots == pool->capacity) {
-		pool->capacity = pool->capacity ? pool->capacity * 2 : 16;
-		pool->slots = util_realloc(pool->slots, pool->capacity, sizeof(*pool->slots));
-	}
-	memset(&pool->slots[pool->nslots], 0, sizeof(*pool->slots));
 	pool->counts[SLOT_FREE]++;
 	return &pool->slots[pool->nslots++];
 }
