@@ -135,10 +135,11 @@ try_more(struct pool *pool, int64_t now)
 	const struct conf_pool *conf = pool->trial->conf;
 	int places = pool_size_places(pool, conf->max_workers, conf);
 	bool leaving = pool->counts[SLOT_DRAINING] + pool->counts[SLOT_KILLED] > 0;
+	unsigned forked = pool_slots_of(pool, pool->trial);
 
-	if (leaving && pool->trial->workers == 0 && places > 0)
+	if (leaving && forked == 0 && places > 0)
 		pool->trial_workers = (unsigned)util_min(pool->trial_workers, places);
-	while (!pool->trial_error && pool->trial->workers < pool->trial_workers) {
+	for (; !pool->trial_error && forked < pool->trial_workers; forked++) {
 		if (leaving && pool_size_places(pool, conf->max_workers, conf) <= 0) {
 			if (!pool->trial_waits)
 				log_notice("pool %s: old workers still serve: new ones wait for "
