@@ -11,6 +11,12 @@
 
 #define LOST_LOG_MS 10000
 
+/* A worker's: it writes to one file at most. */
+static struct {
+	int fd;
+	struct fd_channel channel;
+} own PER_WORKER;
+
 struct access_file *
 access_file_new(const char *path)
 {
@@ -77,33 +83,35 @@ access_file_reopen(struct access_file *file, char **err)
 }
 
 size_t
-access_file_descriptors(struct access_file *file, int *places[])
+access_file_descriptors(const struct access_file *file, int *places[])
 {
-	places[0] = &file->fd;
-	places[1] = &file->channel.fds[0];
+	own.fd = file->fd;
+	own.channel = file->channel;
+	places[0] = &own.fd;
+	places[1] = &own.channel.fds[0];
 	return 2;
 }
 
 void
-access_file_start(struct access_file *file)
+access_file_start(void)
 {
-	fd_channel_moved(&file->channel, file->channel.fds[0]);
+	fd_channel_moved(&own.channel, own.channel.fds[0]);
 }
 
 HOT void
-access_file_write(struct access_file *file, const char *line, size_t len)
+access_file_write(const struct access_file *file, const char *line, size_t len)
 {
 	static struct log_limit limit;
 	char more[LOG_MORE_BYTES];
 	unsigned held_back;
 	char byte;
-	int fd = fd_channel_take(&file->channel, &byte, 1);
+	int fd = fd_channel_take(&own.channel, &byte, 1);
 
 	if (fd >= 0) {
-		dup3(fd, file->fd, O_CLOEXEC);
+		dup3(fd, own.fd, O_CLOEXEC);
 		close(fd);
 	}
-	if (write(file->fd, line, len) != (ssize_t)len &&
+	if (write(own.fd, line, len) != (ssize_t)len &&
 	    log_limit_pass(&limit, LOST_LOG_MS, &held_back))
 		log_error("%s: cannot write: %s%s", file->path, strerror(errno),
 			  log_limit_more(held_back, more));

@@ -22,11 +22,12 @@ int access_file_check(const struct access_file *file, char **err); /* without ma
 int access_file_open(struct access_file *file, char **err);
 int access_file_reopen(struct access_file *file, char **err);
 
-/* The places of the descriptors that workers inherit: two. */
-size_t access_file_descriptors(struct access_file *file, int *places[]);
-
-/* The worker's side: one line in one write(2). */
-void access_file_start(struct access_file *file);
-void access_file_write(struct access_file *file, const char *line, size_t len);
+/*
+ * The worker's side, of one file: the places of the descriptors that it inherits, two; then,
+ * when they are where they stay, one line in one write(2).
+ */
+size_t access_file_descriptors(const struct access_file *file, int *places[]);
+void access_file_start(void);
+void access_file_write(const struct access_file *file, const char *line, size_t len);
 
 #endif

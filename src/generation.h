@@ -29,7 +29,6 @@ struct generation {
 	struct listener *listener; /* used, once it has one; NULL: closed (FINISHING) */
 	enum generation_phase phase;
 	unsigned number;   /* of the commit that made it current, or that would */
-	unsigned workers;  /* processes of it that are not reaped */
 	bool emptied;      /* FINISHING: a worker has found the queue empty: make no more */
 	unsigned in_vain;  /* FINISHING: workers that were made for the queue, and served nobody */
 	int64_t finish_by; /* FINISHING: handshakes are waited for until then */

@@ -22,9 +22,10 @@
 static struct {
 	int fd; /* to the old master; -1: there is none */
 	int figures_fd, past_fd;
-	char kinds[HANDOVER_SOCKETS_MAX + 1];
 	char *drained; /* with colons between; or NULL */
 } self = { .fd = -1, .figures_fd = -1, .past_fd = -1 };
+
+static char given[HANDOVER_SOCKETS_MAX + 1]; /* the kinds of its sockets, in their order */
 
 /* Digits and a colon, which are taken off the text. */
 static int
@@ -82,7 +83,7 @@ handover_init(void)
 {
 	const char *text = getenv(VARIABLE);
 
-	if (text && handover_parse(text, &self.fd, self.kinds) == 0 &&
+	if (text && handover_parse(text, &self.fd, given) == 0 &&
 	    fcntl(self.fd, F_SETFD, FD_CLOEXEC) < 0)
 		self.fd = -1;
 	if (self.fd >= 0) {
@@ -125,9 +126,9 @@ handover_kind(int fd)
 {
 	int i = fd - NOTIFY_SOCKETS_START;
 
-	if (self.kinds[0] == '\0' || i < 0 || (size_t)i >= strlen(self.kinds))
+	if (given[0] == '\0' || i < 0 || (size_t)i >= strlen(given))
 		return HANDOVER_NONE;
-	return (enum handover_kind)self.kinds[i];
+	return (enum handover_kind)given[i];
 }
 
 static bool

@@ -49,13 +49,13 @@ static struct {
 	struct fd_channel channel;
 	struct losses *losses; /* in memory that all processes share */
 	void (*hook)(const char *text);
-} self = { .ident = "preforkd",
-	   .fd = STDERR_FILENO,
-	   .level = LOG_NOTICE,
-	   .may_stall = true,
-	   .facility = LOG_DAEMON,
-	   .losses = &before_start,
-	   .channel = FD_CHANNEL_NONE };
+} self PER_WORKER = { .ident = "preforkd",
+		      .fd = STDERR_FILENO,
+		      .level = LOG_NOTICE,
+		      .may_stall = true,
+		      .facility = LOG_DAEMON,
+		      .losses = &before_start,
+		      .channel = FD_CHANNEL_NONE };
 
 void
 log_start(const char *ident)

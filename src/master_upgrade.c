@@ -31,12 +31,19 @@ static struct {
 	int fd, past_fd; /* past_fd: see master_past.c */
 	struct event *event, *timer;
 	bool leaving; /* it serves, and we let go */
-	char line[HANDOVER_LINE_BYTES];
-	size_t len;
-	/* What was handed over, in this order; NULL: the control socket. */
-	struct listener *sockets[HANDOVER_SOCKETS_MAX];
-	size_t n;
 } self = { .fd = -1, .past_fd = -1 };
+
+/* What it says: lines, of which the last one may not be complete. */
+static struct {
+	char text[HANDOVER_LINE_BYTES];
+	size_t len;
+} said;
+
+/* What it was given, in this order; NULL: the control socket. */
+static struct {
+	struct listener *at[HANDOVER_SOCKETS_MAX];
+	size_t n;
+} sockets;
 
 bool
 master_upgrade_is_under_way(void)
@@ -58,7 +65,7 @@ let_go(void)
 		close(self.past_fd);
 	self.fd = self.past_fd = -1;
 	self.pid = 0;
-	self.len = 0;
+	said.len = 0;
 	self.leaving = false;
 }
 
@@ -93,13 +100,13 @@ give_sockets_away(const char *taken)
 {
 	size_t n = strlen(taken);
 
-	for (size_t i = 0; i < self.n; i++) {
+	for (size_t i = 0; i < sockets.n; i++) {
 		bool gone = i < n && taken[i] == '1';
 
-		if (!self.sockets[i])
+		if (!sockets.at[i])
 			master_control_give_up(gone);
 		else if (gone)
-			listener_give_away(self.sockets[i]);
+			listener_give_away(sockets.at[i]);
 	}
 }
 
@@ -183,7 +190,7 @@ obey_line(char *line)
 static void
 on_said(evutil_socket_t fd, short what, void *arg)
 {
-	ssize_t n = recv(fd, self.line + self.len, sizeof(self.line) - 1 - self.len, MSG_DONTWAIT);
+	ssize_t n = recv(fd, said.text + said.len, sizeof(said.text) - 1 - said.len, MSG_DONTWAIT);
 	char *end;
 
 	(void)what;
@@ -199,19 +206,19 @@ on_said(evutil_socket_t fd, short what, void *arg)
 		}
 		return;
 	}
-	self.len += (size_t)n;
-	self.line[self.len] = '\0';
-	while ((end = strchr(self.line, '\n'))) {
+	said.len += (size_t)n;
+	said.text[said.len] = '\0';
+	while ((end = strchr(said.text, '\n'))) {
 		*end++ = '\0';
-		if (!obey_line(self.line)) {
+		if (!obey_line(said.text)) {
 			master_settle();
 			return;
 		}
-		self.len -= (size_t)(end - self.line);
-		memmove(self.line, end, self.len + 1);
+		said.len -= (size_t)(end - said.text);
+		memmove(said.text, end, said.len + 1);
 	}
-	if (self.len == sizeof(self.line) - 1)
-		self.len = 0;
+	if (said.len == sizeof(said.text) - 1)
+		said.len = 0;
 }
 
 static void
@@ -283,10 +290,10 @@ check_program(const char *path, char **err)
 static void
 add_socket(struct listener *listener, char *kinds)
 {
-	kinds[self.n] = !listener             ? HANDOVER_CONTROL
-			: listener->inherited ? HANDOVER_INHERITED
-					      : HANDOVER_OWN;
-	self.sockets[self.n++] = listener;
+	kinds[sockets.n] = !listener             ? HANDOVER_CONTROL
+			   : listener->inherited ? HANDOVER_INHERITED
+						 : HANDOVER_OWN;
+	sockets.at[sockets.n++] = listener;
 }
 
 /* To a list with colons between. */
@@ -305,23 +312,23 @@ collect_sockets(int *fds, char *kinds)
 {
 	char *names = util_strdup("");
 
-	self.n = 0;
-	for (size_t i = 0; i < master.npools && self.n + 1 < HANDOVER_SOCKETS_MAX; i++) {
+	sockets.n = 0;
+	for (size_t i = 0; i < master.npools && sockets.n + 1 < HANDOVER_SOCKETS_MAX; i++) {
 		const struct pool *pool = master.pools[i];
 
 		if (!pool->current)
 			continue;
-		fds[self.n] = pool->current->listener->fd;
+		fds[sockets.n] = pool->current->listener->fd;
 		/* A name with a colon is found by its address. */
 		add_name(&names, strchr(pool->name, ':') ? "unknown" : pool->name);
 		add_socket(pool->current->listener, kinds);
 	}
 	if (master_control_fd() >= 0) {
-		fds[self.n] = master_control_fd();
+		fds[sockets.n] = master_control_fd();
 		add_name(&names, "control");
 		add_socket(NULL, kinds);
 	}
-	kinds[self.n] = '\0';
+	kinds[sockets.n] = '\0';
 	return names;
 }
 
@@ -360,14 +367,14 @@ start_program(int channel)
 	static int fds[HANDOVER_SOCKETS_MAX + 3];
 	char kinds[HANDOVER_SOCKETS_MAX + 1], *names = collect_sockets(fds, kinds);
 	char **environment = util_list_copy(environ), *pid_text;
-	size_t n = self.n, at;
+	size_t n = sockets.n, at;
 	pid_t pid;
 
 	fds[n++] = channel;
 	notify_pass_on(&environment);
 	add_variable(&environment, util_format("PREFORKD_HANDOVER=%d:%d:%s", HANDOVER_FORMAT,
-					       NOTIFY_SOCKETS_START + (int)self.n, kinds));
-	add_variable(&environment, util_format("LISTEN_FDS=%zu", self.n));
+					       NOTIFY_SOCKETS_START + (int)sockets.n, kinds));
+	add_variable(&environment, util_format("LISTEN_FDS=%zu", sockets.n));
 	pass_on_drained(&environment);
 	if (totals_fd() >= 0) {
 		add_variable(&environment, util_format("PREFORKD_FIGURES=%d:%d:", TOTALS_FORMAT,

@@ -17,7 +17,21 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RECOUNT_MS 50
+#define RECOUNT_MS  50
+#define SLOTS_BYTES (CONF_MAX_WORKERS * sizeof(struct slot))
+
+/* The master notes each fork there: of a page that workers had, each would keep a copy. */
+static struct slot *
+slots_new(void)
+{
+	void *slots = mmap(NULL, SLOTS_BYTES, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (slots == MAP_FAILED)
+		return NULL;
+	madvise(slots, SLOTS_BYTES, MADV_DONTFORK);
+	return slots;
+}
 
 struct pool *
 pool_new(const char *name, const struct pool_ops *ops)
@@ -35,7 +49,7 @@ pool_new(const char *name, const struct pool_ops *ops)
 	if (!pool->scoreboard || pool->places_fd < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pool->give_fds) <
 		0 ||
-	    pool_figures_init(pool) < 0) {
+	    !(pool->slots = slots_new()) || pool_figures_init(pool) < 0) {
 		log_error("pool %s: cannot make its scoreboard: %s%s", name, strerror(errno),
 			  errno == EMFILE ? ": raise LimitNOFILE of the unit" : "");
 		pool_free(pool);
@@ -72,7 +86,8 @@ pool_free(struct pool *pool)
 	close(pool->give_fds[0]);
 	close(pool->give_fds[1]);
 	close(pool->places_fd);
-	free(pool->slots);
+	if (pool->slots)
+		munmap(pool->slots, SLOTS_BYTES);
 	free(pool->title);
 	free(pool->name);
 	free(pool);
@@ -120,10 +135,11 @@ try_more(struct pool *pool, int64_t now)
 	const struct conf_pool *conf = pool->trial->conf;
 	int places = pool_size_places(pool, conf->max_workers, conf);
 	bool leaving = pool->counts[SLOT_DRAINING] + pool->counts[SLOT_KILLED] > 0;
+	unsigned forked = pool_slots_of(pool, pool->trial);
 
-	if (leaving && pool->trial->workers == 0 && places > 0)
+	if (leaving && forked == 0 && places > 0)
 		pool->trial_workers = (unsigned)util_min(pool->trial_workers, places);
-	while (!pool->trial_error && pool->trial->workers < pool->trial_workers) {
+	for (; !pool->trial_error && forked < pool->trial_workers; forked++) {
 		if (leaving && pool_size_places(pool, conf->max_workers, conf) <= 0) {
 			if (!pool->trial_waits)
 				log_notice("pool %s: old workers still serve: new ones wait for "

@@ -101,8 +101,8 @@ struct pool {
 	int places_fd;   /* no bytes, only locks: see http_places.h */
 	/* A message for each kept connection that must give way: the workers' end, and ours. */
 	int give_fds[2];
-	struct slot *slots;
-	size_t nslots, capacity; /* nslots: as many were ever used at once */
+	struct slot *slots; /* CONF_MAX_WORKERS; the master's alone */
+	size_t nslots;      /* as many were ever used at once */
 	unsigned counts[SLOT_STATES];
 
 	struct generation *current, *trial, *old; /* old: a list */

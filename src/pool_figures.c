@@ -14,15 +14,12 @@ pool_figures_init(struct pool *pool)
 }
 
 void
-pool_figures_forget(struct pool *pool)
+pool_figures_forget(const struct pool *pool)
 {
-	struct pool_figures *f = &pool->figures;
+	const struct pool_figures *f = &pool->figures;
 
 	for (size_t i = 0; i < f->nchunks; i++)
 		figures_slots_free(f->chunks[i], CHUNK_SLOTS);
-	free(f->chunks);
-	f->chunks = NULL;
-	f->nchunks = 0;
 }
 
 void
@@ -32,6 +29,7 @@ pool_figures_end(struct pool *pool)
 		pool_figures_publish(pool, NULL);
 	totals_close(pool->figures.totals);
 	pool_figures_forget(pool);
+	free(pool->figures.chunks);
 }
 
 struct figures_slot *

@@ -11,8 +11,11 @@
 int pool_figures_init(struct pool *pool);
 void pool_figures_end(struct pool *pool);
 
-/* In a worker: the memory of its pool's workers is no business of another pool's. */
-void pool_figures_forget(struct pool *pool);
+/*
+ * In a worker: the memory of its pool's workers is no business of another pool's.  What the
+ * master has of it is not touched: so it stays shared.
+ */
+void pool_figures_forget(const struct pool *pool);
 
 /* Before a worker is forked: its slot, cleared; NULL with errno. */
 struct figures_slot *pool_figures_prepare(struct pool *pool, size_t slot);

@@ -37,12 +37,12 @@ pool_old_phase(const struct generation *gen)
 static void
 empty_queue(struct pool *pool, struct generation *gen, int queue, int64_t now)
 {
-	int may = (int)gen->conf->max_workers - (int)gen->workers;
+	int may = (int)gen->conf->max_workers - (int)pool_slots_of(pool, gen);
 	int places = pool_size_places(pool, gen->conf->max_workers, gen->conf);
 
 	/* Within the limit for all generations; but somebody must empty it. */
 	if (pool->current && places < may)
-		may = places > 0 ? places : gen->workers == 0;
+		may = places > 0 ? places : pool_slots_of(pool, gen) == 0;
 	for (int n = queue < may ? queue : may; n > 0; n--)
 		if (pool_slots_spawn(pool, gen, SLOT_DRAINING, now) < 0)
 			return;
@@ -71,13 +71,13 @@ finish_generation(struct pool *pool, struct generation *gen, int64_t now, int64_
 	} else if (queue > 0 && gen->in_vain < IN_VAIN_MAX && (!gen->emptied || in_time)) {
 		gen->emptied = false;
 		empty_queue(pool, gen, queue, now);
-		if (gen->workers == 0)
+		if (pool_slots_of(pool, gen) == 0)
 			pool_slots_earliest(look_at, pool->policy.next_try);
 		if (stored)
 			pool_slots_earliest(look_at, gen->finish_by);
 	} else if (in_time && !stored && pool->ops->handshakes(gen->listener) > 0) {
 		pool_slots_earliest(look_at, now + HANDSHAKE_LOOK_MS);
-	} else if (gen->emptied || gen->workers == 0) {
+	} else if (gen->emptied || pool_slots_of(pool, gen) == 0) {
 		if (queue > 0 && gen->in_vain >= IN_VAIN_MAX)
 			log_error(
 			    "pool %s: workers die before they serve: %d waiting on %s given up",
@@ -98,7 +98,7 @@ pool_old_sweep(struct pool *pool, int64_t now, int64_t *look_at)
 
 		if (finishing && gen->listener)
 			finish_generation(pool, gen, now, look_at);
-		if (gen->workers > 0 || (finishing && gen->listener)) {
+		if (pool_slots_of(pool, gen) > 0 || (finishing && gen->listener)) {
 			at = &gen->next;
 			continue;
 		}

@@ -35,11 +35,6 @@ free_slot(struct pool *pool)
 			return &pool->slots[i];
 	if (pool->nslots == CONF_MAX_WORKERS)
 		return NULL;
-	if (pool->nslots == pool->capacity) {
-		pool->capacity = pool->capacity ? pool->capacity * 2 : 16;
-		pool->slots = util_realloc(pool->slots, pool->capacity, sizeof(*pool->slots));
-	}
-	memset(&pool->slots[pool->nslots], 0, sizeof(*pool->slots));
 	pool->counts[SLOT_FREE]++;
 	return &pool->slots[pool->nslots++];
 }
@@ -99,13 +94,22 @@ pool_slots_spawn(struct pool *pool, struct generation *gen, enum slot_state stat
 	slot->due = DUE_NOT;
 	slot->told_slow = slot->expired = SLOT_NO_REQUEST;
 	slot->cpu_mark = 0;
-	gen->workers++;
 	if (pool->owed > 0 && gen == pool->current) {
 		pool->owed--;
 		pool->respawns++;
 	}
 	set_state(pool, slot, state, now);
 	return 0;
+}
+
+unsigned
+pool_slots_of(const struct pool *pool, const struct generation *gen)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < pool->nslots; i++)
+		n += pool->slots[i].gen == gen;
+	return n;
 }
 
 bool
@@ -433,7 +437,6 @@ pool_reaped(struct pool *pool, pid_t pid, int status, int64_t now)
 	complaints_forget(&pool->scoreboard->complaints, pid);
 	scoreboard_clear(pool->scoreboard, index);
 	pool->recount = true;
-	slot->gen->workers--;
 	slot->gen = NULL;
 	set_state(pool, slot, SLOT_FREE, now);
 	return true;

@@ -13,6 +13,9 @@
  */
 int pool_slots_spawn(struct pool *pool, struct generation *gen, enum slot_state state, int64_t now);
 
+/* The processes of a generation that are not reaped. */
+unsigned pool_slots_of(const struct pool *pool, const struct generation *gen);
+
 /* Takes over what the workers say: who is ready, who is late. */
 void pool_slots_sync(struct pool *pool, int64_t now);
 

@@ -40,8 +40,8 @@ conn_hang_up(int fd)
 {
 	int64_t now = util_now_ms(), until = now + LINGER_MS;
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	static char data[4096]; /* on the stack it would be a page more of every worker's own */
 	size_t dropped = 0;
-	char data[4096];
 
 	shutdown(fd, SHUT_WR);
 	while (now < until && dropped < LINGER_BYTES) {

@@ -31,7 +31,7 @@ static struct {
 	int give_fd, places_fd; /* -1: the service does not want it */
 	volatile sig_atomic_t serving, leaving;
 	int64_t began_us; /* the request */
-} self;
+} self PER_WORKER;
 
 static void
 ring_master(bool wanted)

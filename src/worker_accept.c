@@ -10,7 +10,7 @@
 #define ACCEPT_PAUSE_MS     100
 #define ACCEPT_PAUSE_MAX_MS 1600
 
-static int64_t pause_ms; /* the last one; 0: accept(2) works */
+static int64_t pause_ms PER_WORKER; /* the last one; 0: accept(2) works */
 
 static void
 describe_remedy(int error, char *text, size_t size)

@@ -14,7 +14,7 @@ static struct {
 	uint64_t jitter; /* 0 to 999 */
 	struct procinfo_memory memory;
 	int64_t memory_at; /* when it is looked at again */
-} self;
+} self PER_WORKER;
 
 void
 worker_check_open(const struct worker *worker)

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static int64_t idle_timeout;
+static int64_t idle_timeout PER_WORKER;
 
 static int
 start(const struct preforkd_pool *pool, void *shared, void **state, struct preforkd_error *error)

@@ -22,7 +22,7 @@ static struct {
 	const struct exec_prepared *prepared;
 	const struct conf_service_exec *conf;
 	char pid[12];
-} self;
+} self PER_WORKER;
 
 static int
 exec_start(const struct service_setup *setup, char **err)
@@ -172,7 +172,7 @@ run_program(const struct conn *conn, const struct exec_facts *facts, const struc
 		.in = conn->fd,
 		.out = conn->fd,
 		.err = errors_fd(conn),
-		.envp = exec_env_for(self.prepared->environment, e->environment, conn, facts),
+		.envp = exec_env_for(self.prepared->room, e->environment, conn, facts),
 	};
 
 	program_begin(address_format(conn->peer, conn->peer_len, who));

@@ -115,21 +115,48 @@ exec_env_get(char *const *environment, const char *name)
 	return NULL;
 }
 
-struct variables {
-	char text[CONNECTION_VARIABLES][VARIABLE_BYTES];
-	size_t n;
+struct exec_env {
+	size_t n;   /* of the fixed part, which list begins with */
+	char *text; /* behind the list */
+	char *list[];
 };
+
+struct exec_env *
+exec_env_new(char *const *fixed, char *const *more)
+{
+	size_t n = util_list_len(fixed);
+	size_t bytes = (n + CONNECTION_VARIABLES + util_list_len(more) + 1) * sizeof(char *);
+	struct exec_env *env =
+	    util_calloc(1, sizeof(*env) + bytes + CONNECTION_VARIABLES * VARIABLE_BYTES);
+
+	env->n = n;
+	env->text = (char *)env->list + bytes;
+	memcpy(env->list, fixed, n * sizeof(char *));
+	return env;
+}
+
+/* The variables of a connection, as they are added. */
+struct variables {
+	char **next, *text;
+};
+
+static void
+added(struct variables *v, int len)
+{
+	*v->next++ = v->text;
+	v->text += util_min(len, VARIABLE_BYTES - 1) + 1;
+}
 
 static void
 add(struct variables *v, const char *name, const char *value)
 {
-	snprintf(v->text[v->n++], VARIABLE_BYTES, "%s=%s", name, value);
+	added(v, snprintf(v->text, VARIABLE_BYTES, "%s=%s", name, value));
 }
 
 static void
 add_number(struct variables *v, const char *name, unsigned long value)
 {
-	snprintf(v->text[v->n++], VARIABLE_BYTES, "%s=%lu", name, value);
+	added(v, snprintf(v->text, VARIABLE_BYTES, "%s=%lu", name, value));
 }
 
 static void
@@ -183,27 +210,19 @@ add_tls(struct variables *v, const struct proxy_header *proxy)
 }
 
 char *const *
-exec_env_for(char *const *fixed, char *const *more, const struct conn *conn,
+exec_env_for(struct exec_env *env, char *const *more, const struct conn *conn,
 	     const struct exec_facts *facts)
 {
-	static struct variables v;
-	static char **all;
-	size_t n = util_list_len(fixed), nmore = util_list_len(more);
+	struct variables v = { env->list + env->n, env->text };
 
-	if (!all)
-		all = util_calloc(n + CONNECTION_VARIABLES + nmore + 1, sizeof(char *));
-	v.n = 0;
 	if (conn->peer->sa_family == AF_UNIX)
 		add_unix(&v, facts, conn->fd);
 	else
 		add_tcp(&v, facts);
 	if (conn->proxy)
 		add_tls(&v, conn->proxy);
-	memcpy(all, fixed, n * sizeof(char *));
-	for (size_t i = 0; i < v.n; i++)
-		all[n++] = v.text[i];
-	for (size_t i = 0; i < nmore; i++)
-		all[n++] = more[i];
-	all[n] = NULL;
-	return all;
+	while (more && *more)
+		*v.next++ = *more++;
+	*v.next = NULL;
+	return env->list;
 }

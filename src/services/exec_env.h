@@ -24,11 +24,19 @@ extern const char *const exec_env_of_connection[], *const exec_env_of_lookup[];
 const char *exec_env_get(char *const *environment, const char *name);
 
 /*
- * The fixed part with PROTO, TCPREMOTEIP ... of the connection behind it, behind a proxy
- * what that says of TLS, and more (NULL: nothing; else always as many).  Lives in static
- * memory, until the next call.
+ * The environment of a worker's programs, one after the other: the fixed part, with room for
+ * a connection's and for as many as there are in more (NULL: none).  To be made in the
+ * master: a worker that never calls malloc(3) has fewer pages of its own.  free(3) frees it,
+ * and the fixed part must stay as long.
  */
-char *const *exec_env_for(char *const *fixed, char *const *more, const struct conn *conn,
+struct exec_env *exec_env_new(char *const *fixed, char *const *more);
+
+/*
+ * The fixed part with PROTO, TCPREMOTEIP ... of the connection behind it, behind a proxy
+ * what that says of TLS, and more (at most as many as there was room made for).  Until the
+ * next call.
+ */
+char *const *exec_env_for(struct exec_env *env, char *const *more, const struct conn *conn,
 			  const struct exec_facts *facts);
 
 #endif

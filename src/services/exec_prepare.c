@@ -75,6 +75,7 @@ exec_release(void *prepared)
 	util_list_free(p->argv);
 	util_list_free(p->environment);
 	util_list_free(p->words);
+	free(p->room);
 	free(p);
 }
 
@@ -174,6 +175,7 @@ exec_prepare(const struct conf_pool *conf, const struct identity *id, void **pre
 		p->argv_has_words |= exec_words_in(p->argv[i]);
 	p->wants_local_host = !exec_env_get(p->environment, "TCPLOCALHOST");
 	part_environment(p, conf->environment);
+	p->room = exec_env_new(p->environment, p->words);
 	*prepared = p;
 	return 0;
 }

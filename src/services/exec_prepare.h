@@ -16,6 +16,7 @@ struct exec_prepared {
 	/* Of exec only: */
 	bool argv_has_words, wants_local_host;
 	char **words; /* what has words in the environment, and so is not in the fixed one */
+	struct exec_env *room; /* for the environments of a worker's programs */
 };
 
 /*

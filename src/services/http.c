@@ -49,7 +49,7 @@ static struct {
 	bool begun;                     /* a byte of the request has come */
 	uint64_t in_before, out_before; /* of conn, when the request began */
 	struct http_request request;    /* last, for its size */
-} self;
+} self __attribute__((aligned(4096)));
 
 static int
 http_start(const struct service_setup *setup, char **err)
@@ -62,7 +62,7 @@ http_start(const struct service_setup *setup, char **err)
 	self.prepared = setup->prepared;
 	self.conf = conf = self.prepared->conf;
 	if (self.prepared->log)
-		access_file_start(self.prepared->log);
+		access_file_start();
 	self.limits = (struct http_limits){
 		.request_line = (size_t)conf->limit_request_line,
 		.field_size = (size_t)conf->limit_request_field_size,

@@ -9,7 +9,7 @@ static struct {
 	const struct service_setup *setup;
 	const struct module_prepared *prepared;
 	void *state;
-} self;
+} self PER_WORKER;
 
 int
 module_start(const struct service_setup *setup, char **err)
@@ -45,13 +45,20 @@ module_stop(void)
 		self.prepared->module->stop(self.state);
 }
 
+static int
+start(const struct service_setup *setup, char **err)
+{
+	module_api_watch_forks();
+	return module_start(setup, err);
+}
+
 const struct service service_module = {
 	.keeps_connections = true,
 	.prepare = module_prepare,
 	.release = module_release,
 	.same = module_same,
 	.open = module_open,
-	.start = module_start,
+	.start = start,
 	.serve = module_serve,
 	.stop = module_stop,
 };

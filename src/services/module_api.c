@@ -89,9 +89,14 @@ note_fork(void)
 }
 
 void
-module_api_start(const struct service_setup *setup)
+module_api_watch_forks(void)
 {
 	pthread_atfork(NULL, NULL, note_fork);
+}
+
+void
+module_api_start(const struct service_setup *setup)
+{
 	self.setup = setup;
 	self.conn.setup = setup;
 }

@@ -14,6 +14,9 @@ extern const struct preforkd_api module_api;
 /* In a trial nothing is logged: if it goes well, the same comes again. */
 void module_api_mute(void);
 
+/* In the worker, for a module that is not built in: its children are not to serve. */
+void module_api_watch_forks(void);
+
 /* In the worker.  From begin to end is one connection. */
 void module_api_start(const struct service_setup *setup);
 struct preforkd_conn *module_api_begin(struct conn *conn, const struct preforkd_pool *pool,

@@ -35,7 +35,7 @@ static struct {
 	bool ended;
 	int status;
 	int64_t began_ms, kill_at_ms; /* 0: it was not told to stop */
-} self = { .errors = { .read_fd = -1, .write_fd = -1 }, .stop_signal = SIGTERM };
+} self PER_WORKER = { .errors = { .read_fd = -1, .write_fd = -1 }, .stop_signal = SIGTERM };
 
 /* While no program runs: what daemonized itself once has ended. */
 static void

@@ -6,8 +6,14 @@
 
 #include <stdlib.h>
 
-static int64_t idle_timeout;
-static unsigned char table[256];
+static const signed char places[256] = {
+	['a' ... 'm'] = 13,
+	['n' ... 'z'] = -13,
+	['A' ... 'M'] = 13,
+	['N' ... 'Z'] = -13,
+};
+
+static int64_t idle_timeout PER_WORKER;
 
 static int
 start(const struct preforkd_pool *pool, void *shared, void **state, struct preforkd_error *error)
@@ -16,12 +22,6 @@ start(const struct preforkd_pool *pool, void *shared, void **state, struct prefo
 	(void)state;
 	(void)error;
 	idle_timeout = atoll(preforkd_option(pool, "idle_timeout"));
-	for (int c = 0; c < 256; c++)
-		table[c] = (unsigned char)c;
-	for (int i = 0; i < 26; i++) {
-		table['a' + i] = (unsigned char)('a' + (i + 13) % 26);
-		table['A' + i] = (unsigned char)('A' + (i + 13) % 26);
-	}
 	return 0;
 }
 
@@ -34,7 +34,7 @@ serve(struct preforkd_conn *conn)
 	preforkd_idle_timeout(conn, idle_timeout);
 	while ((n = preforkd_read(conn, buffer, sizeof(buffer))) > 0) {
 		for (ssize_t i = 0; i < n; i++)
-			buffer[i] = table[buffer[i]];
+			buffer[i] = (unsigned char)(buffer[i] + places[buffer[i]]);
 		if (preforkd_write(conn, buffer, (size_t)n) < 0)
 			return;
 	}

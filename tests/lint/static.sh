@@ -10,7 +10,7 @@ exec "$CPPCHECK" --quiet --error-exitcode=1 --enable=warning,performance,portabi
 	--std=c11 --library=gnu,posix --inline-suppr \
 	--suppress=readdirCalled --suppress=getpwnamCalled --suppress=getpwuidCalled \
 	--suppress=getgrnamCalled --suppress=getgrgidCalled \
-	--suppress=invalidFunctionArg:*/fd_channel.c --suppress=invalidFunctionArg:*/http.c --suppress=invalidFunctionArg:*/log.c --suppress=invalidFunctionArg:*/scoreboard.c --suppress=invalidFunctionArg:*/figures.c \
+	--suppress=invalidFunctionArg:*/fd_channel.c --suppress=invalidFunctionArg:*/http.c --suppress=invalidFunctionArg:*/log.c --suppress=invalidFunctionArg:*/scoreboard.c --suppress=invalidFunctionArg:*/figures.c --suppress=invalidFunctionArg:*/pool.c \
 	-DPACKAGE_STRING='"preforkd"' -DPACKAGE_VERSION='"0"' -DPREFORKD_USER='"preforkd"' \
 	-DPREFORKD_RUNDIR='"/run/preforkd"' -DPREFORKD_CONF='"/etc/preforkd/preforkd.conf"' \
 	-D_GNU_SOURCE=1 -Isrc -Isrc/services -Isrc/services/http src

@@ -5,6 +5,7 @@
 
 #include "fake_pool.h"
 #include "logged.h"
+#include "pool_slots.h"
 
 #include <stdlib.h>
 
@@ -45,11 +46,11 @@ a_trial_starts_no_more_than_there_may_be_beside(void **state)
 	(void)state;
 	all_say(pool, ACTIVITY_BUSY);
 	replace_generation(pool, small_generation(l, 4, 2), 2000);
-	assert_int_equal(pool->current->workers, 2);
+	assert_int_equal(pool_slots_of(pool, pool->current), 2);
 	assert_int_equal(pool_processes(pool), 6);
 	for (unsigned n = 3; n <= 4; n++) {
 		reap(pool, one_that_leaves(pool), left, 3000);
-		assert_int_equal(pool->current->workers, n);
+		assert_int_equal(pool_slots_of(pool, pool->current), n);
 		assert_int_equal(pool_processes(pool), 6);
 	}
 	reap(pool, one_that_leaves(pool), left, 3001);
@@ -71,7 +72,7 @@ a_trial_waits_for_places_and_goes_on(void **state)
 	assert_true(pool->trial_waits);
 	for (int64_t now = 3000; now < 3010; now++)
 		pool_look(pool, now);
-	assert_int_equal(pool->trial->workers, 0);
+	assert_int_equal(pool_slots_of(pool, pool->trial), 0);
 	assert_int_equal(pool_try_state(pool), POOL_TRY_PENDING);
 	assert_int_equal(logged_lines("new ones wait for their places (old_generation_max)"), 1);
 	for (int i = 0; i < 4; i++) {
@@ -101,7 +102,7 @@ a_trial_that_waits_can_be_taken_back(void **state)
 	assert_null(pool->trial);
 	assert_int_equal(pool_processes(pool), 6);
 	reap(pool, one_that_leaves(pool), left, 3002);
-	assert_int_equal(pool->current->workers, 3);
+	assert_int_equal(pool_slots_of(pool, pool->current), 3);
 	end_pool(pool);
 }
 

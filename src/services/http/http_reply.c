@@ -108,8 +108,9 @@ put_status(struct writer *w, const struct http_reply *r)
 static void
 put_date(struct writer *w)
 {
-	static char text[] = "Date: Day, 00 Mon 0000 00:00:00 GMT\r\nServer: preforkd\r\n";
-	static time_t second;
+	static char text[] PER_WORKER =
+	    "Date: Day, 00 Mon 0000 00:00:00 GMT\r\nServer: preforkd\r\n";
+	static time_t second PER_WORKER;
 	time_t now = time(NULL);
 
 	if (now != second) {
