@@ -1,6 +1,6 @@
 #include "access_file.h"
 
-#include "hot.h"
+#include "layout.h"
 #include "log.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "address.h"
 
-#include "hot.h"
+#include "layout.h"
 #include "util.h"
 
 #include <arpa/inet.h>

@@ -1,6 +1,6 @@
 #include "fd_channel.h"
 
-#include "hot.h"
+#include "layout.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "figures.h"
 
-#include "hot.h"
+#include "layout.h"
 
 #include <string.h>
 #include <sys/mman.h>

@@ -1,6 +1,7 @@
 #include "log.h"
 
 #include "fd_channel.h"
+#include "layout.h"
 #include "log_line.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "scoreboard.h"
 
-#include "hot.h"
+#include "layout.h"
 
 #include <limits.h>
 #include <string.h>

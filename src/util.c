@@ -1,6 +1,6 @@
 #include "util.h"
 
-#include "hot.h"
+#include "layout.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -12,16 +12,6 @@
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #define ARRAY_LEN(a)           (sizeof(a) / sizeof((a)[0]))
 
-/*
- * For the small variables that every worker writes: they stand together.  A page that a worker
- * has written is its own from then on, for the sake of one variable as well as of many.
- */
-#ifdef __SANITIZE_ADDRESS__
-#define PER_WORKER /* gcc does not watch over named sections */
-#else
-#define PER_WORKER __attribute__((section(".worker")))
-#endif
-
 /* Out of memory ends the process with a message: with overcommit it does not happen. */
 void *util_calloc(size_t n, size_t size);
 void *util_realloc(void *old, size_t n, size_t size);

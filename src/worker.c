@@ -1,7 +1,7 @@
 #include "worker.h"
 
 #include "child.h"
-#include "hot.h"
+#include "layout.h"
 #include "worker_accept.h"
 #include "worker_admit.h"
 #include "worker_become.h"

@@ -1,5 +1,7 @@
 #include "worker_accept.h"
 
+#include "layout.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

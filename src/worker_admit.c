@@ -1,7 +1,7 @@
 #include "worker_admit.h"
 
 #include "banner.h"
-#include "hot.h"
+#include "layout.h"
 #include "proxy_read.h"
 #include "worker_check.h"
 

@@ -1,6 +1,6 @@
 #include "worker_check.h"
 
-#include "hot.h"
+#include "layout.h"
 #include "procinfo.h"
 
 #include <netinet/in.h>

@@ -1,6 +1,8 @@
 /* Echo, RFC 862: what comes goes back.  A module like those of others, but built in. */
 #include "module_service.h"
 
+#include "layout.h"
+
 #include <stdlib.h>
 
 static int64_t idle_timeout PER_WORKER;

@@ -6,6 +6,7 @@
 #include "exec_env.h"
 #include "exec_prepare.h"
 #include "exec_words.h"
+#include "layout.h"
 #include "netdiag.h"
 #include "program.h"
 

@@ -4,10 +4,10 @@
  */
 #include "address.h"
 #include "http_prepare.h"
-#include "hot.h"
 #include "http_refusal.h"
 #include "http_request.h"
 #include "http_scratch.h"
+#include "layout.h"
 #include "program.h"
 
 #include <errno.h>

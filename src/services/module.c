@@ -3,6 +3,7 @@
  */
 #include "module_service.h"
 
+#include "layout.h"
 #include "module_api.h"
 
 static struct {

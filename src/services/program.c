@@ -1,5 +1,6 @@
 #include "program.h"
 
+#include "layout.h"
 #include "output.h"
 #include "procinfo.h"
 #include "session.h"

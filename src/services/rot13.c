@@ -4,6 +4,8 @@
  */
 #include "module_service.h"
 
+#include "layout.h"
+
 #include <stdlib.h>
 
 static const signed char places[256] = {

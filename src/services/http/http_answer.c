@@ -1,7 +1,7 @@
 #include "http_request.h"
 
-#include "hot.h"
 #include "http_scratch.h"
+#include "layout.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 #include "http_authority.h"
 
-#include "hot.h"
+#include "layout.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

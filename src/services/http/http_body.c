@@ -1,6 +1,6 @@
 #include "http_body.h"
 
-#include "hot.h"
+#include "layout.h"
 
 #define DROP_BYTES       65536 /* of a body that nobody wants: more is not waited for */
 #define CHUNK_LINE_BYTES 4096

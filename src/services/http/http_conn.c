@@ -1,7 +1,7 @@
 #include "http_conn.h"
 
-#include "hot.h"
 #include "kept.h"
+#include "layout.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -2,11 +2,11 @@
 #include "http_request.h"
 
 #include "address.h"
-#include "hot.h"
 #include "http_accept.h"
 #include "http_files.h"
 #include "http_listing.h"
 #include "http_scratch.h"
+#include "layout.h"
 #include "log.h"
 #include "privs.h"
 

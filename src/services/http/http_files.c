@@ -1,6 +1,6 @@
 #include "http_files.h"
 
-#include "hot.h"
+#include "layout.h"
 
 #include <errno.h>
 #include <fcntl.h>

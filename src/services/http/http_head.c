@@ -1,8 +1,8 @@
 #include "http_head.h"
 
-#include "hot.h"
 #include "http_authority.h"
 #include "http_rules.h"
+#include "layout.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 #include "http_log.h"
 
-#include "hot.h"
 #include "http_log_item.h"
+#include "layout.h"
 #include "util.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "http_log_item.h"
 
-#include "hot.h"
+#include "layout.h"
 #include "util.h"
 
 #include <string.h>

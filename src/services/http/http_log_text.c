@@ -1,6 +1,6 @@
 #include "http_log_text.h"
 
-#include "hot.h"
+#include "layout.h"
 #include "utf8.h"
 #include "util.h"
 

@@ -1,8 +1,8 @@
 /* Parts of a file: 206 with one, or with several as multipart/byteranges; 416. */
 #include "http_request.h"
 
-#include "hot.h"
 #include "http_range.h"
+#include "layout.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #include "http_reply.h"
 
-#include "hot.h"
 #include "http_date.h"
+#include "layout.h"
 #include "util.h"
 
 #include <stdio.h>

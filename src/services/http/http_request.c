@@ -1,7 +1,7 @@
 #include "http_request.h"
 
 #include "address.h"
-#include "hot.h"
+#include "layout.h"
 #include "log.h"
 
 #include <stdio.h>

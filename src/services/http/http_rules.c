@@ -1,7 +1,7 @@
 #include "http_rules.h"
 
-#include "hot.h"
 #include "http_authority.h"
+#include "layout.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 #include "http_scratch.h"
 
-#include "hot.h"
+#include "layout.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "http_site.h"
 
-#include "hot.h"
+#include "layout.h"
 #include "log.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "http_target.h"
 
-#include "hot.h"
+#include "layout.h"
 
 #include <string.h>
 
