@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import proc
-from daemon import DEFAULT_POOL, fixed_pool
+from daemon import fixed_pool
 from server import MAX_WORKERS, Failure, find_program
 from table import (Row, Series, at_least_times, at_most, available, count, interleave, kib, milliseconds,
                    per_second)
@@ -28,7 +28,6 @@ FRESH_GOAL = 0.020
 REMEMBERED_CLIENTS, REMEMBERED_REQUESTS = 8, 10000
 PSS_GOAL = 100          # KiB
 
-PEERS = (WebApache, WebNginx, WebLighttpd)
 LIMIT = WebBare.title
 
 
@@ -210,6 +209,7 @@ def beside_idle(place, www, rounds):
 # ---- memory ----
 
 def remembered(place, www, rounds):
+    """Proportional memory is shared by the workers that there are: so all have as many."""
     def sample(server, *args):
         def take():
             with server(www, True, place, *args) as s:
@@ -220,8 +220,9 @@ def remembered(place, www, rounds):
         return take
 
     got = interleave('memory of http', rounds, {
-        WebPreforkd.title: sample(WebPreforkd, DEFAULT_POOL),
-        **{peer.title: available(peer, sample(peer)) for peer in PEERS}})
+        WebPreforkd.title: sample(WebPreforkd, fixed_pool(KEPT_WORKERS)),
+        WebApache.title: available(WebApache, sample(WebApache, KEPT_WORKERS)),
+        **{peer.title: available(peer, sample(peer)) for peer in (WebNginx, WebLighttpd)}})
     ours = got.pop(WebPreforkd.title)
     return [Row(f'worker after {REMEMBERED_REQUESTS:,}: private', kib, 'private', ours, got),
             Row('  its proportional memory', kib, 'pss', ours, got, at_most(PSS_GOAL, kib))]
