@@ -45,6 +45,7 @@ HOT void
 http_answer_body(struct http_request *r, struct http_reply *reply, const char *body, size_t len)
 {
 	size_t head;
+	bool more;
 
 	reply->length = (int64_t)len;
 	head = http_answer_make(r, reply);
@@ -52,7 +53,9 @@ http_answer_body(struct http_request *r, struct http_reply *reply, const char *b
 		return;
 	if (r->head->method == HTTP_HEAD)
 		len = 0;
-	if (!http_conn_send_pair(r->conn, r->sent.at, head, body, len))
+	/* A last answer and the end of the connection are one segment. */
+	more = r->is_all && !r->keep_alive;
+	if (!http_conn_send_pair(r->conn, r->sent.at, head, body, len, more))
 		r->broken = true;
 	else
 		r->body = (int64_t)len;

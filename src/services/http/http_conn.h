@@ -47,12 +47,12 @@ enum http_wait { HTTP_WAIT_REQUEST, HTTP_WAIT_END };
  */
 enum http_wait http_conn_wait(struct http_conn *c, int64_t timeout_ms);
 
-/* All of it, or false.  more: the rest of the same answer follows at once. */
+/* All of it, or false.  more: the rest of the same answer, or the end, follows at once. */
 bool http_conn_send(struct http_conn *c, const char *data, size_t len, bool more);
 
 /* Both in one go. */
 bool http_conn_send_pair(struct http_conn *c, const char *a, size_t a_len, const char *b,
-			 size_t b_len);
+			 size_t b_len, bool more);
 
 /* So many bytes of the file from there, or false, also when the file has become shorter. */
 bool http_conn_send_file(struct http_conn *c, int fd, int64_t from, int64_t len);

@@ -287,6 +287,7 @@ http_file_serve(struct http_request *r, int root, const char *path)
 {
 	int error;
 
+	r->is_all = true;
 	if (r->target.slash)
 		return serve_directory(r, root, path);
 	error = try_file(r, root, path);

@@ -34,6 +34,7 @@ struct http_request {
 	struct http_text user; /* who has proven it, or at NULL */
 	struct http_text uri;  /* as the client sent it, whatever scripts say then */
 	bool keep_alive;
+	bool is_all; /* nothing is waited for between the answer and the end of the connection */
 	int64_t now; /* seconds since 1970 */
 
 	/* What was answered. */
