@@ -119,6 +119,7 @@ struct scoreboard {
 	_Atomic uint32_t alarm;
 	/* The master's orders: requests until a worker is due, and max_queue_wait; 0: none. */
 	_Atomic uint32_t max_requests;
+	_Atomic uint32_t max_delayed_per_source;
 	_Atomic int64_t max_queue_wait_ms;
 	/* Connections that wait while nobody is idle: so many kept ones must end. */
 	_Atomic uint32_t crowded;

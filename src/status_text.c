@@ -270,7 +270,7 @@ note_refused(const struct status_pool *pool, char ***notes)
 		{ pool->refused_access, "by allow and deny" },
 		{ pool->refused_times, "by access_times" },
 		{ pool->refused_load, "by max_load" },
-		{ pool->refused_source, "by max_connections_per_source" },
+		{ pool->refused_source, "by the limits of a source" },
 		{ pool->refused_proxy, "by proxy_protocol" },
 	};
 	char *list = NULL;

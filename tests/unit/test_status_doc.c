@@ -411,7 +411,7 @@ what_is_out_of_the_ordinary_is_said_in_words(void **state)
 		{ "refused_access=1\trefused_times=2\trefused_load=3\trefused_source=4\t"
 		  "refused_proxy=5",
 		  "15 connections refused: 1 by allow and deny, 2 by access_times, 3 by max_load, "
-		  "4 by max_connections_per_source, 5 by proxy_protocol\n" },
+		  "4 by the limits of a source, 5 by proxy_protocol\n" },
 		{ "delayed=1", "1 connection delayed by rate limits\n" },
 		{ "refused_load=2\tdelayed=7", "2 connections refused: 2 by max_load\n"
 					       "pool a: 7 connections delayed by rate limits\n" },
