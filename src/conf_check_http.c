@@ -96,11 +96,29 @@ check_header(const struct conf_block *block, const char *text, char **err)
 }
 
 static int
+check_headers(const struct conf_block *block, char *const *header, char **err)
+{
+	size_t all = 0;
+
+	for (size_t i = 0; header && header[i]; i++) {
+		if (check_header(block, header[i], err) < 0)
+			return -1;
+		all += strlen(header[i]) + strlen("\r\n");
+	}
+	if (all > CONF_HEADER_BYTES)
+		return conf_block_fail(
+		    block, "header",
+		    util_format("the fields have %zu bytes together, and may have %d", all,
+				CONF_HEADER_BYTES),
+		    err);
+	return 0;
+}
+
+static int
 check_lists(const struct conf_block *block, const struct conf_site *site, char **err)
 {
-	for (size_t i = 0; site->header && site->header[i]; i++)
-		if (check_header(block, site->header[i], err) < 0)
-			return -1;
+	if (check_headers(block, site->header, err) < 0)
+		return -1;
 	for (size_t i = 0; site->index && site->index[i]; i++)
 		if (strchr(site->index[i], '/') || site->index[i][0] == '\0')
 			return fail_option(block, "index", "the name of a file, without a slash",
@@ -147,6 +165,8 @@ check_redirect(const struct conf_block *block, char **err)
 	for (const char *p = r->to; *p; p++)
 		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f)
 			return fail(block, "to", "to has no blanks, controls or 8-bit bytes", err);
+	if (strlen(r->to) > CONF_REDIRECT_BYTES)
+		return fail(block, "to", "to has at most 8190 bytes", err);
 	if (code != 301 && code != 302 && code != 303 && code != 307 && code != 308)
 		return fail(block, "code", "code is 301, 302, 303, 307 or 308", err);
 	return 0;
