@@ -268,6 +268,7 @@ check_site(struct conf_block *block, struct conf_site *site, char **err)
 struct given_name {
 	const char *name, *option;
 	const struct conf_block *block;
+	size_t place; /* in the order of the file */
 };
 
 static struct given_name *
@@ -277,11 +278,22 @@ add_names(struct given_name *names, size_t *n, const struct conf_block *block)
 	size_t more = util_list_len(site->server_alias);
 
 	names = util_realloc(names, *n + more + 1, sizeof(*names));
-	if (site->server_name)
-		names[(*n)++] = (struct given_name){ site->server_name, "server_name", block };
-	for (size_t i = 0; i < more; i++)
-		names[(*n)++] = (struct given_name){ site->server_alias[i], "server_alias", block };
+	if (site->server_name) {
+		names[*n] = (struct given_name){ site->server_name, "server_name", block, *n };
+		++*n;
+	}
+	for (size_t i = 0; i < more; i++, ++*n)
+		names[*n] = (struct given_name){ site->server_alias[i], "server_alias", block, *n };
 	return names;
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	const struct given_name *x = a, *y = b;
+	int result = strcasecmp(x->name, y->name);
+
+	return result ? result : x->place < y->place ? -1 : x->place > y->place;
 }
 
 static int
@@ -296,24 +308,33 @@ fail_name(const struct given_name *first, const struct given_name *second, char 
 	return -1;
 }
 
-/* Of two sites with one name, the second would never be seen under it. */
+/*
+ * Of two sites with one name, the second would never be seen under it; the fault is the first
+ * one of the file.
+ */
 static int
 check_names(const struct conf_block *http, char **err)
 {
-	size_t n = 0, k;
+	size_t n = 0;
 	struct given_name *names = add_names(NULL, &n, http);
+	const struct given_name *first, *one = NULL, *other = NULL;
 	int result = 0;
 
 	for (size_t i = 0; i < http->n; i++)
 		if (http->blocks[i]->section == &conf_site_section)
 			names = add_names(names, &n, http->blocks[i]);
-	for (size_t i = 1; i < n && result == 0; i++) {
-		for (k = 0; names[k].block != names[i].block; k++)
-			if (strcasecmp(names[k].name, names[i].name) == 0)
-				break;
-		if (names[k].block != names[i].block)
-			result = fail_name(&names[k], &names[i], err);
+	qsort(names, n, sizeof(*names), compare_names);
+	first = names;
+	for (size_t i = 1; i < n; i++) {
+		if (strcasecmp(first->name, names[i].name) != 0)
+			first = &names[i];
+		if (first->block != names[i].block && (!other || names[i].place < other->place)) {
+			one = first;
+			other = &names[i];
+		}
 	}
+	if (other)
+		result = fail_name(one, other, err);
 	free(names);
 	return result;
 }
