@@ -208,6 +208,7 @@ give_orders(struct pool *pool)
 
 	atomic_store(&pool->scoreboard->max_requests, (uint32_t)conf->max_requests_per_worker);
 	atomic_store(&pool->scoreboard->max_queue_wait_ms, conf->max_queue_wait);
+	atomic_store(&pool->scoreboard->graceful_timeout_ms, conf->graceful_timeout);
 	atomic_store(&pool->scoreboard->max_delayed_per_source,
 		     (uint32_t)max_delayed_per_source(conf));
 	pool_limits_changed(pool);

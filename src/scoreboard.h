@@ -121,6 +121,7 @@ struct scoreboard {
 	_Atomic uint32_t max_requests;
 	_Atomic uint32_t max_delayed_per_source;
 	_Atomic int64_t max_queue_wait_ms;
+	_Atomic int64_t graceful_timeout_ms; /* for workers that have lost their master */
 	/* Connections that wait while nobody is idle: so many kept ones must end. */
 	_Atomic uint32_t crowded;
 	_Atomic uint64_t refused[REFUSALS], delayed; /* connections, ever */
