@@ -20,6 +20,10 @@
 #define CONF_NOTIFY      (-1)      /* ready = "notify" */
 #define CONF_MAX_WORKERS 65536     /* no pool and no sum of pools goes beyond */
 
+/* An answer of http has room for so much of its header option, and of a redirect's target. */
+#define CONF_HEADER_BYTES   32768
+#define CONF_REDIRECT_BYTES 8190
+
 enum conf_type {
 	CONF_STRING,
 	CONF_PATH,        /* absolute */

@@ -96,11 +96,29 @@ check_header(const struct conf_block *block, const char *text, char **err)
 }
 
 static int
+check_headers(const struct conf_block *block, char *const *header, char **err)
+{
+	size_t all = 0;
+
+	for (size_t i = 0; header && header[i]; i++) {
+		if (check_header(block, header[i], err) < 0)
+			return -1;
+		all += strlen(header[i]) + strlen("\r\n");
+	}
+	if (all > CONF_HEADER_BYTES)
+		return conf_block_fail(
+		    block, "header",
+		    util_format("the fields have %zu bytes together, and may have %d", all,
+				CONF_HEADER_BYTES),
+		    err);
+	return 0;
+}
+
+static int
 check_lists(const struct conf_block *block, const struct conf_site *site, char **err)
 {
-	for (size_t i = 0; site->header && site->header[i]; i++)
-		if (check_header(block, site->header[i], err) < 0)
-			return -1;
+	if (check_headers(block, site->header, err) < 0)
+		return -1;
 	for (size_t i = 0; site->index && site->index[i]; i++)
 		if (strchr(site->index[i], '/') || site->index[i][0] == '\0')
 			return fail_option(block, "index", "the name of a file, without a slash",
@@ -147,6 +165,8 @@ check_redirect(const struct conf_block *block, char **err)
 	for (const char *p = r->to; *p; p++)
 		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f)
 			return fail(block, "to", "to has no blanks, controls or 8-bit bytes", err);
+	if (strlen(r->to) > CONF_REDIRECT_BYTES)
+		return fail(block, "to", "to has at most 8190 bytes", err);
 	if (code != 301 && code != 302 && code != 303 && code != 307 && code != 308)
 		return fail(block, "code", "code is 301, 302, 303, 307 or 308", err);
 	return 0;
@@ -248,6 +268,7 @@ check_site(struct conf_block *block, struct conf_site *site, char **err)
 struct given_name {
 	const char *name, *option;
 	const struct conf_block *block;
+	size_t place; /* in the order of the file */
 };
 
 static struct given_name *
@@ -257,11 +278,22 @@ add_names(struct given_name *names, size_t *n, const struct conf_block *block)
 	size_t more = util_list_len(site->server_alias);
 
 	names = util_realloc(names, *n + more + 1, sizeof(*names));
-	if (site->server_name)
-		names[(*n)++] = (struct given_name){ site->server_name, "server_name", block };
-	for (size_t i = 0; i < more; i++)
-		names[(*n)++] = (struct given_name){ site->server_alias[i], "server_alias", block };
+	if (site->server_name) {
+		names[*n] = (struct given_name){ site->server_name, "server_name", block, *n };
+		++*n;
+	}
+	for (size_t i = 0; i < more; i++, ++*n)
+		names[*n] = (struct given_name){ site->server_alias[i], "server_alias", block, *n };
 	return names;
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	const struct given_name *x = a, *y = b;
+	int result = strcasecmp(x->name, y->name);
+
+	return result ? result : x->place < y->place ? -1 : x->place > y->place;
 }
 
 static int
@@ -276,24 +308,33 @@ fail_name(const struct given_name *first, const struct given_name *second, char 
 	return -1;
 }
 
-/* Of two sites with one name, the second would never be seen under it. */
+/*
+ * Of two sites with one name, the second would never be seen under it; the fault is the first
+ * one of the file.
+ */
 static int
 check_names(const struct conf_block *http, char **err)
 {
-	size_t n = 0, k;
+	size_t n = 0;
 	struct given_name *names = add_names(NULL, &n, http);
+	const struct given_name *first, *one = NULL, *other = NULL;
 	int result = 0;
 
 	for (size_t i = 0; i < http->n; i++)
 		if (http->blocks[i]->section == &conf_site_section)
 			names = add_names(names, &n, http->blocks[i]);
-	for (size_t i = 1; i < n && result == 0; i++) {
-		for (k = 0; names[k].block != names[i].block; k++)
-			if (strcasecmp(names[k].name, names[i].name) == 0)
-				break;
-		if (names[k].block != names[i].block)
-			result = fail_name(&names[k], &names[i], err);
+	qsort(names, n, sizeof(*names), compare_names);
+	first = names;
+	for (size_t i = 1; i < n; i++) {
+		if (strcasecmp(first->name, names[i].name) != 0)
+			first = &names[i];
+		if (first->block != names[i].block && (!other || names[i].place < other->place)) {
+			one = first;
+			other = &names[i];
+		}
 	}
+	if (other)
+		result = fail_name(one, other, err);
 	free(names);
 	return result;
 }

@@ -2,6 +2,7 @@
 
 #include "conf_file.h"
 #include "conf_hint.h"
+#include "conf_seen.h"
 #include "conf_text.h"
 
 #include <confuse.h>
@@ -12,18 +13,11 @@
 /* Known at the top level only: a section that is still open at the end does not know it. */
 #define SENTINEL "preforkd_end_of_file"
 
-/* The line of each value that was set, by the option's place in libconfuse's tree. */
-struct parsed_option {
-	const cfg_opt_t *opt;
-	int line;
-};
-
 /* One file being parsed.  libconfuse gives its callbacks no pointer of ours. */
 static struct {
 	const char *file;
 	char **err;
-	struct parsed_option *seen;
-	size_t nseen;
+	struct conf_seen seen;     /* by the places of options in libconfuse's tree */
 	struct conf *scratch_conf; /* values are tried here while their line is known */
 	struct conf_pool *scratch_pool;
 	struct conf_block *scratch_block; /* of the section that was last tried */
@@ -54,15 +48,6 @@ scratch_of(const struct conf_section *section)
 		parsing.scratch_block = conf_block_new(section, NULL, NULL);
 	}
 	return parsing.scratch_block->values;
-}
-
-static const struct parsed_option *
-find_seen(const cfg_opt_t *opt)
-{
-	for (size_t i = 0; i < parsing.nseen; i++)
-		if (parsing.seen[i].opt == opt)
-			return &parsing.seen[i];
-	return NULL;
 }
 
 static void
@@ -115,7 +100,7 @@ static int
 check_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
 	const struct conf_section *section = section_of(cfg);
-	const struct parsed_option *before = find_seen(opt);
+	int before = conf_seen_line(&parsing.seen, opt);
 	int index = conf_option_index(section, opt->name);
 	void *base = scratch_of(section);
 	char *why = NULL;
@@ -123,12 +108,9 @@ check_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	*(const char **)result = value;
 	if (before && opt->nvalues == 1)
 		return util_fail(parsing.err, "%s:%d: %s is set twice: first in line %d",
-				 parsing.file, cfg->line, opt->name, before->line);
-	if (!before) {
-		parsing.seen = util_realloc(parsing.seen, parsing.nseen + 1, sizeof(*parsing.seen));
-		parsing.seen[parsing.nseen++] =
-		    (struct parsed_option){ .opt = opt, .line = cfg->line };
-	}
+				 parsing.file, cfg->line, opt->name, before);
+	if (!before)
+		conf_seen_add(&parsing.seen, opt, cfg->line);
 	if (strcmp(value, SENTINEL) == 0)
 		util_fail(&why, "the file ends before the value");
 	if (why || conf_set(base, &section->options[index], value, &why) < 0)
@@ -217,7 +199,7 @@ take_options(cfg_t *cfg, const struct conf_section *section, void *base, struct 
 {
 	for (size_t i = 0; i < section->n; i++) {
 		cfg_opt_t *opt = cfg_getopt(cfg, section->options[i].name);
-		const struct parsed_option *seen = find_seen(opt);
+		int seen = conf_seen_line(&parsing.seen, opt);
 		char *err = NULL;
 
 		if (!seen && (opt->flags & CFGF_MODIFIED)) {
@@ -226,7 +208,7 @@ take_options(cfg_t *cfg, const struct conf_section *section, void *base, struct 
 		}
 		if (!seen)
 			continue;
-		set[i] = (struct conf_where){ .file = file, .line = seen->line };
+		set[i] = (struct conf_where){ .file = file, .line = seen };
 		if (conf_option_is_list(&section->options[i]))
 			take_list(opt, &section->options[i], base);
 		else if (conf_set(base, &section->options[i], cfg_opt_getstr(opt), &err) < 0)
@@ -324,14 +306,14 @@ take_global(cfg_t *cfg, struct conf *conf, const char *file, char **err)
 {
 	for (size_t i = 0; i < conf_global_section.n; i++) {
 		const char *name = conf_global_section.options[i].name;
-		const struct parsed_option *seen = find_seen(cfg_getopt(cfg, name));
+		int seen = conf_seen_line(&parsing.seen, cfg_getopt(cfg, name));
 
 		if (seen && conf->set[i].file)
-			return util_fail(err, "%s:%d: %s is set twice: first at %s:%d", file,
-					 seen->line, name, conf->set[i].file, conf->set[i].line);
+			return util_fail(err, "%s:%d: %s is set twice: first at %s:%d", file, seen,
+					 name, conf->set[i].file, conf->set[i].line);
 		if (seen && strcmp(name, "include_dir") == 0 && conf->files[1])
 			return util_fail(err, "%s:%d: include_dir may stand in the main file only",
-					 file, seen->line);
+					 file, seen);
 	}
 	take_options(cfg, &conf_global_section, conf, conf->set, file);
 	return 0;
@@ -386,7 +368,7 @@ out:
 	if (cfg)
 		cfg_free(cfg);
 	free(cleaned.section_lines);
-	free(parsing.seen);
+	conf_seen_free(&parsing.seen);
 	conf_free(parsing.scratch_conf);
 	conf_block_free(parsing.scratch_block);
 	memset(&parsing, 0, sizeof(parsing));

@@ -205,6 +205,17 @@ pool_active(const struct pool *pool)
 
 /* ---- reload ---- */
 
+/*
+ * Each one that waits has a worker: without a limit that says otherwise one source, or the
+ * two of a client with IPv4 and IPv6, cannot have them all.
+ */
+static int64_t
+max_delayed_per_source(const struct conf_pool *conf)
+{
+	return conf->max_connections_per_source > 0 ? CONF_MAX_WORKERS
+						    : util_max(conf->max_workers / 4, 1);
+}
+
 /* What workers that run must know of options that change in place. */
 static void
 give_orders(struct pool *pool)
@@ -213,6 +224,9 @@ give_orders(struct pool *pool)
 
 	atomic_store(&pool->scoreboard->max_requests, (uint32_t)conf->max_requests_per_worker);
 	atomic_store(&pool->scoreboard->max_queue_wait_ms, conf->max_queue_wait);
+	atomic_store(&pool->scoreboard->graceful_timeout_ms, conf->graceful_timeout);
+	atomic_store(&pool->scoreboard->max_delayed_per_source,
+		     (uint32_t)max_delayed_per_source(conf));
 	pool_limits_changed(pool);
 }
 

@@ -14,17 +14,25 @@ rate_of(int64_t per_second, int64_t burst)
 	return (struct rate){ .interval = interval, .ahead = (burst - 1) * interval };
 }
 
-int64_t
-rate_turn(_Atomic int64_t *full_at, const struct rate *rate, int64_t now)
+static int64_t
+turn_among(_Atomic int64_t *full_at, const struct rate *rate, int64_t most, int64_t now)
 {
 	/* Each one that waits has a worker. */
 	int64_t horizon = now + rate->ahead + CONF_MAX_WORKERS * rate->interval;
 	int64_t before = atomic_load(full_at), from;
 
-	do
+	do {
 		from = before > now && before <= horizon ? before : now;
-	while (!atomic_compare_exchange_weak(full_at, &before, from + rate->interval));
+		if (from - rate->ahead > now + most * rate->interval)
+			return RATE_NEVER;
+	} while (!atomic_compare_exchange_weak(full_at, &before, from + rate->interval));
 	return util_max(now, from - rate->ahead);
+}
+
+int64_t
+rate_turn(_Atomic int64_t *full_at, const struct rate *rate, int64_t now)
+{
+	return turn_among(full_at, rate, CONF_MAX_WORKERS, now);
 }
 
 /* The finalizer of MurmurHash3; a flood of one set does no harm, so it has no secret. */
@@ -69,9 +77,10 @@ find(struct rate_source *set, uint64_t source)
 }
 
 int64_t
-rate_turn_of(struct rate_table *table, uint64_t source, const struct rate *rate, int64_t now)
+rate_turn_of(struct rate_table *table, uint64_t source, const struct rate *rate, int64_t most,
+	     int64_t now)
 {
 	struct rate_source *entry = find(table->sets[scatter(source) % RATE_SETS], source);
 
-	return entry ? rate_turn(&entry->full_at, rate, now) : now;
+	return entry ? turn_among(&entry->full_at, rate, most, now) : now;
 }

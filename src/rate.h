@@ -22,6 +22,9 @@ struct rate {
 /* burst: so many at once are not delayed, 1 or more.  per_second 0: no limit. */
 struct rate rate_of(int64_t per_second, int64_t burst);
 
+/* No turn. */
+#define RATE_NEVER INT64_MAX
+
 /* When the turn is of a connection that comes now: now, or later. */
 int64_t rate_turn(_Atomic int64_t *full_at, const struct rate *rate, int64_t now);
 
@@ -46,7 +49,8 @@ struct rate_table {
 	struct rate_source sets[RATE_SETS][RATE_WAYS];
 };
 
+/* At most so many wait, 1 or more: RATE_NEVER for one too many, which takes no turn. */
 int64_t rate_turn_of(struct rate_table *table, uint64_t source, const struct rate *rate,
-		     int64_t now);
+		     int64_t most, int64_t now);
 
 #endif

@@ -119,7 +119,9 @@ struct scoreboard {
 	_Atomic uint32_t alarm;
 	/* The master's orders: requests until a worker is due, and max_queue_wait; 0: none. */
 	_Atomic uint32_t max_requests;
+	_Atomic uint32_t max_delayed_per_source;
 	_Atomic int64_t max_queue_wait_ms;
+	_Atomic int64_t graceful_timeout_ms; /* for workers that have lost their master */
 	/* Connections that wait while nobody is idle: so many kept ones must end. */
 	_Atomic uint32_t crowded;
 	_Atomic uint64_t refused[REFUSALS], delayed; /* connections, ever */

@@ -63,6 +63,7 @@ struct service_setup {
 struct service {
 	bool keeps_connections; /* wants give_fd */
 	bool counts;            /* wants places_fd */
+	bool half_is_gone;      /* who has closed its side while it waits is not served */
 	/*
 	 * In the worker: writes what a client gets that is not served, and returns the length.
 	 * No function: deny_message.

@@ -89,6 +89,7 @@ write_worker(FILE *out, const struct pool *pool, size_t i, int64_t now)
 /* The processes by what they do. */
 struct census {
 	int starting, idle, busy, draining;
+	int kept; /* of the busy ones: they have a connection, and no request */
 };
 
 static void
@@ -110,6 +111,8 @@ take_census(const struct pool *pool, struct census *c)
 			c->busy++;
 		else
 			c->idle++;
+		if (slot->state == SLOT_RUNNING)
+			c->kept += activity == ACTIVITY_KEEPALIVE;
 	}
 	if (pool_resident(pool)) {
 		int busy = (int)util_min(pool_resident_busy(pool), c->idle);
@@ -234,6 +237,7 @@ write_pool(FILE *out, struct pool *pool, int64_t now)
 	control_record_text(out, "state", state_of_pool(pool, now));
 	control_record_number(out, "idle", c.idle);
 	control_record_number(out, "busy", c.busy);
+	control_record_number(out, "kept", c.kept);
 	control_record_number(out, "starting", c.starting);
 	control_record_number(out, "draining", c.draining);
 	control_record_number(out, "total", c.idle + c.busy + c.starting + c.draining);

@@ -43,6 +43,7 @@ static const struct status_field pool_fields[] = {
 	{ "state", "state", STATUS_TEXT, POOL(state) },
 	{ "idle", "idle", STATUS_NUMBER, POOL(idle) },
 	{ "busy", "busy", STATUS_NUMBER, POOL(busy) },
+	{ "kept", "kept", STATUS_NUMBER, POOL(kept) },
 	{ "starting", "starting", STATUS_NUMBER, POOL(starting) },
 	{ "draining", "draining", STATUS_NUMBER, POOL(draining) },
 	{ "total", "total", STATUS_NUMBER, POOL(total) },

@@ -22,7 +22,7 @@ struct status_worker {
 
 struct status_pool {
 	char *name, *service, *listen, *state, *last_failure;
-	int64_t idle, busy, starting, draining, total, max_workers;
+	int64_t idle, busy, kept, starting, draining, total, max_workers;
 	int64_t accepted, queue_length, queue_limit, crashes, respawns, generation, shed;
 	int64_t next_try_ms, saturated_ms, extra, min_ready;
 	int64_t requests, bytes_in, bytes_out, given_way, timed_out;

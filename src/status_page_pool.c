@@ -174,6 +174,13 @@ part_of(int64_t n, int64_t of, int whole)
 }
 
 static void
+put_kept_words(FILE *out, const struct view *view)
+{
+	if (view->pool->kept > 0)
+		fprintf(out, ", %" PRId64 " kept alive", view->pool->kept);
+}
+
+static void
 put_busy_part(FILE *out, const struct view *view)
 {
 	fprintf(out, "%d", part_of(view->pool->busy, view->pool->max_workers, 100));
@@ -249,7 +256,7 @@ put_busy_peak(FILE *out, const struct view *view)
 {
 	char *text = status_units_count(peak_of(view->history.busy, view->history.n));
 
-	put_peak(out, view, "busiest 10 s: ", text, "");
+	put_peak(out, view, "busiest 10 s: ", text, " with a request");
 }
 
 static void
@@ -350,16 +357,27 @@ put_place(FILE *out, const char *name, const void *of)
 		const char *name;
 		void (*put)(FILE *out, const struct view *view);
 	} places[] = {
-		{ "class", put_class },         { "number", put_number },
-		{ "word", put_word },           { "where", put_where },
-		{ "notes", put_notes },         { "census", put_census },
-		{ "grid", put_grid },           { "workers", put_workers },
-		{ "busy_part", put_busy_part }, { "queue_part", put_queue_part },
-		{ "busy_path", put_busy_path }, { "queue_path", put_queue_path },
-		{ "rate_path", put_rate_path }, { "busy_peak", put_busy_peak },
-		{ "rate_peak", put_rate_peak }, { "queue_peak", put_queue_peak },
-		{ "rate", put_rate },           { "refused", put_refused },
-		{ "died", put_died },           { "bytes_in", put_bytes_in },
+		{ "class", put_class },
+		{ "number", put_number },
+		{ "word", put_word },
+		{ "where", put_where },
+		{ "notes", put_notes },
+		{ "census", put_census },
+		{ "grid", put_grid },
+		{ "workers", put_workers },
+		{ "kept_words", put_kept_words },
+		{ "busy_part", put_busy_part },
+		{ "queue_part", put_queue_part },
+		{ "busy_path", put_busy_path },
+		{ "queue_path", put_queue_path },
+		{ "rate_path", put_rate_path },
+		{ "busy_peak", put_busy_peak },
+		{ "rate_peak", put_rate_peak },
+		{ "queue_peak", put_queue_peak },
+		{ "rate", put_rate },
+		{ "refused", put_refused },
+		{ "died", put_died },
+		{ "bytes_in", put_bytes_in },
 		{ "bytes_out", put_bytes_out },
 	};
 	const struct view *view = of;

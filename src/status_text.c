@@ -270,7 +270,7 @@ note_refused(const struct status_pool *pool, char ***notes)
 		{ pool->refused_access, "by allow and deny" },
 		{ pool->refused_times, "by access_times" },
 		{ pool->refused_load, "by max_load" },
-		{ pool->refused_source, "by max_connections_per_source" },
+		{ pool->refused_source, "by the limits of a source" },
 		{ pool->refused_proxy, "by proxy_protocol" },
 	};
 	char *list = NULL;
@@ -293,6 +293,16 @@ note_refused(const struct status_pool *pool, char ***notes)
 	free(list);
 }
 
+/* The pool is full, and may have nothing to do: these make room for who comes. */
+static void
+note_kept(const struct status_pool *pool, char ***notes)
+{
+	if (pool->kept > 0 && pool->idle == 0 && pool->busy >= pool->max_workers)
+		add_note(notes, util_format("%" PRId64 " of %" PRId64 " busy workers keep a "
+					    "connection without a request, and give way to others",
+					    pool->kept, pool->busy));
+}
+
 char **
 status_text_notes(const struct status_pool *pool)
 {
@@ -301,6 +311,7 @@ status_text_notes(const struct status_pool *pool)
 	note_failure(pool, &notes);
 	if (pool->saturated_ms > 0)
 		note_saturation(pool, &notes);
+	note_kept(pool, &notes);
 	if (pool->shed > 0)
 		add_note(&notes, util_format("%" PRId64 " connection%s closed unserved after more "
 					     "than max_queue_wait",

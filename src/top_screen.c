@@ -100,6 +100,31 @@ putf(int y, int x, attr_t attributes, const char *fmt, ...)
 	va_end(ap);
 }
 
+static int
+width_of(const char *text)
+{
+	char *clean = utf8_printable(text);
+	int width = 0;
+
+	for (size_t at = 0, n; clean[at]; at += n) {
+		n = utf8_char(clean + at);
+		width += columns_of(clean + at, n);
+	}
+	free(clean);
+	return width;
+}
+
+/* The names of pools get what they need beyond `least`, and at most `more` columns more. */
+static int
+name_width(const struct top_view *v, int least, int more)
+{
+	int width = least;
+
+	for (size_t i = 0; i < v->doc->n; i++)
+		width = (int)util_max(width, width_of(v->doc->pools[i].name));
+	return (int)util_min(width, least + util_max(more, 0));
+}
+
 static attr_t
 attributes_of(const char *state)
 {
@@ -151,7 +176,7 @@ draw_daemon(const struct top_view *v)
 }
 
 static void
-draw_pool(int y, const struct top_view *v, const struct status_pool *p)
+draw_pool(int y, int x, const struct top_view *v, const struct status_pool *p)
 {
 	double rate = top_rate(p, v->before, v->elapsed_ms);
 	char speed[32] = "-", queue[48] = "-";
@@ -162,56 +187,60 @@ draw_pool(int y, const struct top_view *v, const struct status_pool *p)
 		snprintf(queue, sizeof(queue), "%lld/%lld", (long long)p->queue_length,
 			 (long long)p->queue_limit);
 	put(y, 0, A_BOLD, p->name);
-	putf(y, 14, A_NORMAL, " %-8.8s", p->service);
-	putf(y, 23, attributes_of(p->state), " %-10.10s", p->state);
-	putf(y, 34, A_NORMAL, " %5lld %5lld %5lld", (long long)p->idle, (long long)p->busy,
+	putf(y, x, A_NORMAL, " %-8.8s", p->service);
+	putf(y, x + 9, attributes_of(p->state), " %-10.10s", p->state);
+	putf(y, x + 20, A_NORMAL, " %5lld %5lld %5lld", (long long)p->idle, (long long)p->busy,
 	     (long long)p->max_workers);
-	putf(y, 52, p->queue_length > 0 ? COLOR_PAIR(PAIR_TROUBLE) | A_BOLD : A_NORMAL, " %10s",
+	putf(y, x + 38, p->queue_length > 0 ? COLOR_PAIR(PAIR_TROUBLE) | A_BOLD : A_NORMAL, " %10s",
 	     queue);
-	putf(y, 63, A_NORMAL, " %7s %8lld", speed, (long long)p->accepted);
-	if (COLS > 100)
-		putf(y, 81, A_NORMAL, "%s", p->last_failure);
+	putf(y, x + 49, A_NORMAL, " %7s %8lld", speed, (long long)p->accepted);
+	if (COLS > x + 86)
+		putf(y, x + 67, A_NORMAL, "%s", p->last_failure);
 }
 
 static int
 draw_pools(int y, const struct top_view *v)
 {
 	size_t shown = v->doc->n, room = LINES > 12 ? (size_t)(LINES - y) / 2 : 3;
+	int x = name_width(v, 14, COLS - 80);
 
-	putf(y++, 0, A_REVERSE, "%-14s %-8s %-10s %5s %5s %5s %10s %7s %8s%*s", "POOL", "SERVICE",
+	putf(y++, 0, A_REVERSE, "%-*s %-8s %-10s %5s %5s %5s %10s %7s %8s%*s", x, "POOL", "SERVICE",
 	     "STATE", "IDLE", "BUSY", "MAX", "QUEUE", "CONN/S", "ACCEPTED", COLS, "");
 	if (shown > room)
 		shown = room > 1 ? room - 1 : 1;
 	for (size_t i = 0; i < shown; i++)
-		draw_pool(y++, v, &v->doc->pools[i]);
+		draw_pool(y++, x, v, &v->doc->pools[i]);
 	if (shown < v->doc->n)
 		putf(y++, 0, A_DIM, "... and %zu more", v->doc->n - shown);
 	return y;
 }
 
-/* Where the client's column begins: a wide screen has one for the age before it. */
-static int
-client_column(void)
+/* A wide screen has a column for it. */
+static bool
+shows_age(void)
 {
-	return COLS >= 100 ? 53 : 45;
+	return COLS >= 100;
 }
 
+/* x: behind the name of the pool. */
 static void
-draw_worker(int y, const struct top_row *row)
+draw_worker(int y, int x, const struct top_row *row)
 {
 	const struct status_worker *w = row->worker;
 	char *since = status_text_span(w->since_ms), *age = status_text_span(w->age_ms);
 	char *requests = status_units_count(w->requests);
-	int x = client_column();
 
 	putf(y, 0, A_NORMAL, "%7lld", (long long)w->pid);
 	put(y, 8, A_NORMAL, row->pool->name);
-	putf(y, 18, attributes_of(w->state), " %-9.9s", w->state);
-	putf(y, 28, A_NORMAL, " %7s %7s", since, requests);
-	if (x > 45)
-		putf(y, 44, A_NORMAL, " %7s", age);
-	putf(y, x - 1, A_NORMAL, " %s", w->client);
-	putf(y, x + 21, A_NORMAL, " %s%*s", w->request, COLS, "");
+	putf(y, x, attributes_of(w->state), " %-9.9s", w->state);
+	putf(y, x + 10, A_NORMAL, " %7s %7s", since, requests);
+	x += 26;
+	if (shows_age()) {
+		putf(y, x, A_NORMAL, " %7s", age);
+		x += 8;
+	}
+	putf(y, x, A_NORMAL, " %s", w->client);
+	putf(y, x + 22, A_NORMAL, " %s%*s", w->request, COLS, "");
 	free(since);
 	free(age);
 	free(requests);
@@ -222,14 +251,14 @@ draw_workers(int y, struct top_view *v)
 {
 	size_t n, room;
 	struct top_row *rows = top_rows(v->doc, &v->choice, &n);
+	int name = name_width(v, 10, (COLS - 80) / 2);
 
-	putf(y++, 0, A_REVERSE, "%7s %-10s %-9s %7s %7s %s%-21s %s%*s", "PID", "POOL", "STATE",
-	     "SINCE", "REQS", client_column() > 45 ? "    AGE " : "", "CLIENT", "REQUEST", COLS,
-	     "");
+	putf(y++, 0, A_REVERSE, "%7s %-*s %-9s %7s %7s %s%-21s %s%*s", "PID", name, "POOL", "STATE",
+	     "SINCE", "REQS", shows_age() ? "    AGE " : "", "CLIENT", "REQUEST", COLS, "");
 	room = y < LINES - 1 ? (size_t)(LINES - 1 - y) : 0;
 	v->top = n > room ? util_min((int64_t)v->top, (int64_t)(n - room)) : 0;
 	for (size_t i = v->top; i < n && i - v->top < room; i++)
-		draw_worker(y + (int)(i - v->top), &rows[i]);
+		draw_worker(y + (int)(i - v->top), 8 + name, &rows[i]);
 	if (n == 0 && room > 0)
 		put(y, 0, A_DIM, v->choice.idle ? "no worker" : "no worker is busy");
 	free(rows);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
@@ -72,6 +73,24 @@ stop_accepting(void)
 	stop_keeping();
 }
 
+/*
+ * A master that has died keeps no time any more: TERM comes from here, as it would from there.
+ * For a signal, timer_create(2) is just the system call.
+ */
+static void
+limit_orphan(void)
+{
+	int64_t ms = util_max(atomic_load(&self.worker->scoreboard->graceful_timeout_ms), 1);
+	struct itimerspec end = { .it_value = { .tv_sec = (time_t)(ms / 1000),
+						.tv_nsec = (long)(ms % 1000 * 1000000) } };
+	struct sigevent term = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGTERM };
+	timer_t timer;
+
+	if (timer_create(CLOCK_MONOTONIC, &term, &timer) == 0)
+		timer_settime(timer, 0, &end, NULL);
+}
+
+/* By the master, or by the kernel when that has died. */
 static void
 on_retire(int sig)
 {
@@ -79,6 +98,8 @@ on_retire(int sig)
 
 	(void)sig;
 	stop_accepting();
+	if (getppid() != self.worker->master)
+		limit_orphan();
 	errno = saved;
 }
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/sysinfo.h>
 #include <time.h>
@@ -142,13 +143,29 @@ now_ns(void)
 	return (int64_t)ts.tv_sec * SECOND_NS + ts.tv_nsec;
 }
 
-/* false: that is now. */
+/* false: the client has gone before.  A closed TCP connection looks like a half-closed one. */
+static bool
+sleep_until(const struct worker *worker, const struct conn *conn, int64_t turn)
+{
+	bool half = worker->gen->service->half_is_gone && conn->peer->sa_family != AF_UNIX;
+	struct pollfd pfd = { .fd = conn->fd, .events = half ? POLLRDHUP : 0 };
+	int64_t left;
+
+	while ((left = turn - now_ns()) > 0) {
+		struct timespec ts = { .tv_sec = (time_t)(left / SECOND_NS),
+				       .tv_nsec = (long)(left % SECOND_NS) };
+
+		if (ppoll(&pfd, 1, &ts, NULL) > 0)
+			return false;
+	}
+	return true;
+}
+
+/* false: it is not to be served. */
 static bool
 wait_until(const struct worker *worker, const struct conn *conn, int64_t turn, const char *option,
-	   void (*ring)(bool))
+	   void (*ring)(bool), bool *waited)
 {
-	struct timespec ts = { .tv_sec = (time_t)(turn / SECOND_NS),
-			       .tv_nsec = (long)(turn % SECOND_NS) };
 	struct scoreboard *sb = worker->scoreboard;
 	int64_t ms = (turn - now_ns()) / 1000000;
 	char client[ADDRESS_TEXT_BYTES];
@@ -156,39 +173,52 @@ wait_until(const struct worker *worker, const struct conn *conn, int64_t turn, c
 	unsigned held_back;
 
 	if (turn <= now_ns())
-		return false;
+		return true;
+	*waited = true;
 	ring(scoreboard_arrive(sb, worker->slot, conn->peer, conn->peer_len));
 	if (ms >= LONG_DELAY_MS && log_limit_pass(&sb->delay_limit, LOG_MS, &held_back))
 		log_notice("pool %s: %s waits %" PRId64 ".%" PRId64 " s for its turn (%s)%s",
 			   worker->pool, address_format(conn->peer, conn->peer_len, client),
 			   ms / 1000, ms % 1000 / 100, option, log_limit_more(held_back, more));
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
-		;
-	return true;
+	return sleep_until(worker, conn, turn);
+}
+
+static bool
+wait_for_source(const struct worker *worker, const struct conn *conn, uint64_t source,
+		void (*ring)(bool), bool *waited)
+{
+	struct scoreboard *sb = worker->scoreboard;
+	int64_t most = atomic_load_explicit(&sb->max_delayed_per_source, memory_order_relaxed);
+	int64_t turn = rate_turn_of(&sb->source_rates, source, &worker->gen->access->source_rate,
+				    util_max(most, 1), now_ns());
+
+	if (turn == RATE_NEVER)
+		return refuse(worker, conn, REFUSED_SOURCE,
+			      "too many of its source wait for rate_limit_per_source");
+	return wait_until(worker, conn, turn, "rate_limit_per_source", ring, waited);
 }
 
 /*
  * First the turn of its source, then that of the pool: who is late by its own fault takes
  * none from others meanwhile.
  */
-static void
+static bool
 wait_for_turn(const struct worker *worker, const struct conn *conn, uint64_t source,
 	      void (*ring)(bool))
 {
 	struct scoreboard *sb = worker->scoreboard;
-	const struct rate *of_source = &worker->gen->access->source_rate;
-	const struct rate *of_pool = &worker->gen->access->rate;
-	bool waited = false;
+	const struct access *access = worker->gen->access;
+	bool waited = false, served = true;
 
-	if (of_source->interval > 0)
-		waited = wait_until(worker, conn,
-				    rate_turn_of(&sb->source_rates, source, of_source, now_ns()),
-				    "rate_limit_per_source", ring);
-	if (of_pool->interval > 0)
-		waited |= wait_until(worker, conn, rate_turn(&sb->rate_full_at, of_pool, now_ns()),
-				     "rate_limit", ring);
+	if (access->source_rate.interval > 0)
+		served = wait_for_source(worker, conn, source, ring, &waited);
+	if (served && access->rate.interval > 0)
+		served =
+		    wait_until(worker, conn, rate_turn(&sb->rate_full_at, &access->rate, now_ns()),
+			       "rate_limit", ring, &waited);
 	if (waited)
 		atomic_fetch_add(&sb->delayed, 1);
+	return served;
 }
 
 /* ---- the banner ---- */
@@ -228,9 +258,8 @@ admit(const struct worker *worker, struct conn *conn, void (*ring)(bool))
 		return false;
 	if (conf->max_connections_per_source > 0 || conf->rate_limit_per_source > 0)
 		source = source_of(conn->peer, conn->fd);
-	if (!may_come_in(worker, conn, source))
+	if (!may_come_in(worker, conn, source) || !wait_for_turn(worker, conn, source, ring))
 		return false;
-	wait_for_turn(worker, conn, source, ring);
 	if (conf->banner)
 		greet(conn, conf->banner, strlen(conf->banner));
 	if (conf->banner_file)

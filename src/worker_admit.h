@@ -10,7 +10,7 @@
 /*
  * true: it is to be served, and conn->peer and conn->proxy say whose it is.  May wait; then
  * it is in the scoreboard, and ring() was called with what scoreboard_arrive() said.  false:
- * it is to be closed; that is counted, logged, and the client was told.
+ * it is to be closed; that is counted, logged, and the client was told, or has gone.
  */
 bool worker_admit(const struct worker *worker, struct conn *conn, void (*ring)(bool wanted));
 

@@ -373,6 +373,7 @@ http_serve(struct conn *conn)
 const struct service service_http = {
 	.refusal = http_refusal,
 	.keeps_connections = true,
+	.half_is_gone = true,
 	.counts = true,
 	.prepare = http_prepare_new,
 	.release = http_prepare_free,
@@ -409,6 +410,7 @@ status_serve(struct conn *conn)
 const struct service service_status = {
 	.refusal = http_refusal,
 	.keeps_connections = true,
+	.half_is_gone = true,
 	.prepare = http_prepare_status,
 	.release = http_prepare_free,
 	.start = http_start,

@@ -31,9 +31,6 @@ enum { NULL_FD = STDIN_FILENO, NULL_OUT_FD = STDOUT_FILENO }; /* of every worker
 /* While the worker waits for others to empty the accept queue. */
 #define QUEUE_LOOK_MS 50
 
-/* Between two looks whether the master, whose limit it is, has died. */
-#define MASTER_LOOK_MS 1000
-
 enum { GATE, NOTIFY, OUTPUT, FDS };
 _Static_assert(FDS <= PROGRAM_FDS, "program_wait() must take them all");
 
@@ -45,7 +42,6 @@ static struct {
 	struct output output;
 	int gate, notify_fd; /* -1: there is none, or it has done its duty */
 	int io_fd;           /* what the program writes; -1: not shown to us */
-	pid_t master;
 	int64_t began_ms, ready_at_ms;
 	bool ready, told, was_of_use;
 	int64_t stop_by_ms;
@@ -72,7 +68,6 @@ resident_start(const struct service_setup *setup, char **err)
 	self.conf = &setup->conf->program;
 	self.prepared = setup->prepared;
 	self.gate = setup->gate;
-	self.master = getppid();
 	self.environment = util_list_copy(self.prepared->program->environment);
 	if (self.conf->ready == CONF_NOTIFY && open_notify(err) < 0)
 		return -1;
@@ -204,17 +199,17 @@ look_at_delay(int64_t now)
 static void
 tell_to_stop(int64_t now)
 {
-	int64_t timeout = self.conf->stop_timeout;
-
-	if (timeout == CONF_UNSET)
-		timeout = self.setup->conf->graceful_timeout;
 	if (!program_is_terminated())
 		program_signal(conf_signal(self.conf->stop_signal));
 	self.told = true;
-	self.stop_by_ms = now + timeout;
+	if (self.conf->stop_timeout != CONF_UNSET)
+		self.stop_by_ms = now + self.conf->stop_timeout;
 }
 
-/* It was told; the milliseconds until it must be looked at again, -1: never. */
+/*
+ * It was told; the milliseconds until it must be looked at again, -1: never.  graceful_timeout
+ * is no matter of ours.
+ */
 static int64_t
 look_at_timeout(int64_t now)
 {
@@ -222,9 +217,6 @@ look_at_timeout(int64_t now)
 		return -1;
 	if (now < self.stop_by_ms)
 		return self.stop_by_ms - now;
-	/* graceful_timeout may be another one by now. */
-	if (self.conf->stop_timeout == CONF_UNSET && getppid() == self.master)
-		return MASTER_LOOK_MS;
 	log_warn("pool %s: program pid %d does not end within stop_timeout: TERM", self.setup->pool,
 		 program_pid());
 	program_stop();

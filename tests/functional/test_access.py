@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -366,8 +367,9 @@ class Crowd:
         self.clients = []
         for i in range(number):
             sock, line = connect(daemon, name, source), b'client %d\n' % i
-            sock.sendall(line)
-            sock.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # as in answer()
+                sock.sendall(line)
+                sock.shutdown(socket.SHUT_WR)
             self.clients.append((sock, line))
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
@@ -413,7 +415,7 @@ def test_one_source_over_its_rate_delays_no_other():
     limit = number // 5
     conf = f'max_workers = {number + 20}\n' + pool(
         'echo', f'max_workers = {number + 20}', f'rate_limit_per_source = {limit}',
-        'listen_backlog = 2000')
+        f'max_connections_per_source = {number}', 'listen_backlog = 2000')
     with Daemon(conf) as daemon:
         crowd = Crowd(daemon, 'echo', number)
         for i in range(5):
@@ -423,6 +425,51 @@ def test_one_source_over_its_rate_delays_no_other():
         assert crowd.seconds > (number - 1) / limit * 0.98
         assert number * 0.9 <= daemon.pool_status('echo')['delayed'] <= number
         assert refused(daemon) == {}
+
+
+def test_one_source_over_its_rate_has_a_quarter_of_the_workers_and_further_ones_are_refused():
+    conf = pool('echo', 'workers = 8', 'rate_limit_per_source = 1', 'listen_backlog = 100')
+    with Daemon(conf) as daemon:
+        crowd = Crowd(daemon, 'echo', 40)
+        # None of those takes a turn from any other.
+        words = crowd.wait()
+        assert 3 <= words.pop(ANSWERED) <= 3 + crowd.seconds
+        assert set(words) <= {'ECONNRESET', 'EPIPE', 'no answer'}
+        assert refused(daemon)['source'] >= 30
+        daemon.wait_log(r'refused 127\.0\.0\.1:\d+: too many of its source wait for rate_limit_per_source')
+        assert 'by the limits of a source' in daemon.done('status')
+
+        daemon.reload(conf.replace('workers = 8', 'workers = 20'))
+        with contextlib.ExitStack() as stack:
+            for _ in range(20):
+                stack.enter_context(connect(daemon, 'echo'))
+            wait_pool(daemon, 'echo', busy=5)
+            assert asked_from(daemon, 'echo', '127.0.0.2') == b'hello\n'
+
+
+def leave_by_reset(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+    sock.close()
+
+
+@pytest.mark.parametrize('option', ['rate_limit', 'rate_limit_per_source'])
+@pytest.mark.parametrize('service, unix, leave', [
+    ('echo', False, leave_by_reset), ('echo', True, socket.socket.close),
+    ('http', False, leave_by_reset), ('http', False, socket.socket.close)])
+def test_who_waits_and_goes_costs_no_worker(tmp_path, option, service, unix, leave):
+    number = int(2 * PATIENCE)  # that many seconds to wait, if it did
+    conf = pool('p', f'workers = {number}', f'{option} = 1', f'max_connections_per_source = {number}',
+                'http { document_root = "/" }' if service == 'http' else '', service=service,
+                listen=str(tmp_path / 'socket') if unix else '127.0.0.1:0')
+    with Daemon(conf) as daemon:
+        socks = [daemon.connect('p') for _ in range(number)]
+        for sock in socks:
+            sock.sendall(b'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+        eventually(lambda: daemon.pool_status('p')['busy'] >= number - 2, 'all of them at a worker')
+        for sock in socks:
+            leave(sock)
+        wait_pool(daemon, 'p', busy=0)
+        assert daemon.pool_status('p')['delayed'] == number - 1
 
 
 def test_who_waits_is_seen_waiting_and_not_as_a_request_that_takes_too_long():

@@ -29,8 +29,8 @@ AT_ONCE = 5  # seconds: what is done at once, on a busy machine
 
 DAEMON_KEYS = ['version', 'pid', 'uptime_s', 'generation', 'config_file', 'state', 'workers',
                'max_workers', 'log_lost', 'log_lost_ago_s', 'log_lost_why', 'last_reload', 'events', 'pools']
-POOL_KEYS = ['name', 'service', 'listen', 'state', 'idle', 'busy', 'starting', 'draining', 'total',
-             'max_workers', 'accepted', 'queue_length', 'queue_limit', 'crashes', 'respawns',
+POOL_KEYS = ['name', 'service', 'listen', 'state', 'idle', 'busy', 'kept', 'starting', 'draining',
+             'total', 'max_workers', 'accepted', 'queue_length', 'queue_limit', 'crashes', 'respawns',
              'generation', 'shed', 'refused_access', 'refused_times', 'refused_load',
              'refused_source', 'refused_proxy', 'delayed', 'next_try_ms', 'last_failure',
              'saturated_ms', 'extra', 'min_ready', 'requests', 'bytes_in', 'bytes_out', 'given_way',

@@ -109,6 +109,17 @@ def test_a_transfer_is_counted_while_it_lasts():
         assert client.response().body == FILES['big']
 
 
+def test_a_pool_that_is_full_of_kept_connections_says_so():
+    note = '2 of 2 busy workers keep a connection without a request, and give way to others'
+    with Site(http(options=['workers = 2']), FILES) as site, site.client() as one:
+        one.ask('/file')
+        assert wait_pool(site, 'web', busy=1, kept=1, idle=1)['notes'] == []
+        with site.client() as two:
+            two.ask('/file')
+            status = wait_pool(site, 'web', busy=2, kept=2, idle=0)
+        assert status['notes'] == [note]
+
+
 def test_a_connection_without_a_request_is_none():
     with Site(http(), FILES) as site:
         with site.client():

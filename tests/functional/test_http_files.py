@@ -12,7 +12,7 @@ import warnings
 
 import pytest
 
-from harness import eventually
+from harness import check_config, eventually
 from test_listen import ipv6
 from web import MTIME_NS, Client, Site, http, put, request, took
 
@@ -437,6 +437,36 @@ def test_a_very_long_redirect_is_an_answer():
             assert answer.status in (302, 414), answer
             assert answer.status == 414 or urllib.parse.unquote(answer['Location']) == \
                 '/new/' + urllib.parse.unquote(rest)
+
+
+HEADER_BYTES = 32768
+
+
+@pytest.mark.parametrize('to', ['/' + 'n' * 8189, '/?' + 'n' * 8188])
+def test_any_answer_has_room_for_all_fields_that_a_site_may_add(to):
+    field = 'X-Long: ' + 'x' * (HEADER_BYTES // 2 - len('X-Long: \r\n'))
+    lines = [f'header = {{ "{field}", "{field}" }}', f'redirect "/old/" {{ to = "{to}" }}',
+             'limit_request_line = 65536']
+    rest = '%22' * 4000 + '?' + 'q' * 16000
+    with Site(http(*lines), {'a': b'a', 'd/' + 'x' * 200 + '/index.html': b''}) as site:
+        for target, status in (('/a', 200), ('/none', 404), ('/d/' + 'x' * 200, 301), ('/old/a', 302),
+                               ('/old/' + rest, 302), ('/old/%22' * 7000, 414)):
+            answer = site.ask(target)
+            assert (answer.status, answer.all('X-Long')) == (status, [field[8:]] * 2), target[:20]
+
+
+@pytest.mark.parametrize('lines, at, why', [
+    ([f'header = {{ "A: {"x" * HEADER_BYTES}" }}'], 'header', f'{HEADER_BYTES + 5} bytes together, and may'),
+    ([f'header = {{ "A: {"x" * (HEADER_BYTES - 10)}", "B: b" }}'], 'header', f'may have {HEADER_BYTES}'),
+    (['site "a" {', 'server_name = "a"', f'header = {{ "A: {"x" * HEADER_BYTES}" }}', '}'], 'header', 'bytes together'),
+    (['redirect "/a/" {', f'to = "/{"x" * 8190}"', '}'], 'to =', 'to has at most 8190 bytes')])
+def test_more_than_an_answer_has_room_for_is_refused(tmp_path, lines, at, why):
+    source = 'user = "nobody"\n' + http(*lines, root='/usr')
+    (tmp_path / 'conf').write_text(source)
+    result = check_config(tmp_path / 'conf')
+    line = 1 + next(n for n, text in enumerate(source.splitlines()) if text.startswith(at))
+    assert result.returncode != 0 and f'conf:{line}: ' in result.stderr, result
+    assert why in result.stderr
 
 
 @pytest.mark.parametrize('length', [20000, 40000, 45000, 65000])

@@ -31,7 +31,7 @@ NOT_RUN = {
     r'(\./)?bootstrap': 'installs packages and builds; continuous integration runs it',
     r'(sudo )?make\b': 'a build in a build; continuous integration runs it',
     r'mkdir (-p )?build|\.\.?/configure|autoreconf': 'what the build has done that is tested here',
-    r'systemctl |journalctl ': 'needs systemd as process 1',
+    r'(preforkd -t && )?systemctl |journalctl ': 'needs systemd as process 1',
     r'preforkctl top': 'has the whole screen until it is ended; test_top.py runs it',
 }
 NOT_FOR_USERS = {r'chgrp ', r'chown '}

@@ -303,6 +303,36 @@ def test_after_kill_of_the_master_idle_workers_go_and_a_busy_one_ends_its_reques
         assert_starts_again(daemon, address)
 
 
+DEAF = script("trap '' TERM; echo working; while :; do sleep 600; done")
+SLEEPS = script('echo working; exec sleep 600')
+CGI = 'http { document_root = "{dir}" cgi "/" { script = "{dir}/script" } }'
+
+
+@pytest.mark.parametrize('service, section', [('exec', SLEEPS), ('exec', DEAF), ('http', CGI), ('echo', '')],
+                         ids=['exec', 'deaf', 'cgi', 'echo'])
+def test_after_kill_of_the_master_nobody_outlives_graceful_timeout(service, section):
+    conf = pool('busy', 'workers = 1', 'graceful_timeout = 1h', section, service=service)
+    daemon = Daemon(conf)
+    cgi = daemon.dir / 'script'
+    cgi.write_text('#!/bin/sh\nprintf "Content-Type: text/plain\\n\\nworking\\n"; exec sleep 600\n')
+    cgi.chmod(0o755)
+    with daemon, daemon.connect('busy') as client:
+        [worker] = daemon.wait_workers(1)
+        client.sendall(b'GET / HTTP/1.0\r\n\r\n' if service == 'http' else b'working\n')
+        eventually(lambda: b'working' in client.recv(1000), 'the beginning of its answer')
+        daemon.reload(conf.replace('1h', '500ms'))  # in place
+        everybody = [worker, *children(worker)]
+        assert len(everybody) == (1 if service == 'echo' else 2)
+        try:
+            daemon.signal(signal.SIGKILL)
+            daemon.ended()
+            eventually(lambda: not any(map(alive, everybody)), 'the end of worker and program')
+            assert client.recv(20) == b''
+        finally:
+            for pid in filter(alive, everybody):
+                kill(pid)
+
+
 def assert_starts_again(daemon, address):
     """A new start on the address that the dead daemon had."""
     with Daemon(pool('idle', listen='127.0.0.1:%d' % address[1][1])) as again:

@@ -330,6 +330,17 @@ def test_the_graceful_timeout_of_the_pool_ends_it_too():
         eventually(lambda: not alive(program), 'the end of the program')
 
 
+def test_it_ends_a_program_that_does_not_stop_when_the_master_has_died():
+    conf = service('ignore=TERM', sizes=['workers = 1'], more=['graceful_timeout = 1s'])
+    with resident(conf) as daemon:
+        program, = wait_programs(daemon, 1)
+        assert ask(daemon, 'pid') == str(program)
+        worker, = daemon.workers('p')
+        daemon.signal(signal.SIGKILL)
+        daemon.ended()
+        eventually(lambda: not alive(program) and not alive(worker), 'the end of both')
+
+
 def test_a_graceful_stop_serves_the_whole_queue():
     with resident(service(sizes=['workers = 4'], listen='127.0.0.1:0')) as daemon:
         waiting = [begin(daemon, 'sleep 0.5') for _ in range(24)]

@@ -100,6 +100,22 @@ def test_it_shows_pools_and_who_is_busy():
         terminal.wait('no worker is busy')
 
 
+def test_a_wide_screen_shows_the_whole_name_of_a_pool():
+    long, longest = 'a-pool-whose-name-is-32-bytes-lo', 'b' * 64
+    conf = pool(long, 'workers = 1') + pool(longest, 'workers = 1') + pool('echo', 'workers = 1')
+    with Daemon(conf) as daemon, Terminal(daemon, size=(200, 40)) as terminal, daemon.connect(long):
+        _, text = terminal.wait(rf'^ *\d+ {long} +busy .*127\.0\.0\.1:\d+')
+        lines = text.split('\n')
+        [head] = [line for line in lines if line.startswith('POOL')]
+        rows = [line for line in lines if line.startswith((long, longest, 'echo'))]
+        assert [line.index(' echo  ') for line in rows] == [head.index(' SERVICE')] * 3
+        assert [line.split()[0] for line in rows] == [long, longest, 'echo']
+        terminal.resize(100, 40)
+        terminal.wait(rf'^{long} +echo +running .*\n{"b" * 34} +echo ')
+        _, text = terminal.wait(rf'^ *\d+ {long[:20]} +busy .*127\.0\.0\.1:\d+')
+        assert all(len(line) <= 100 for line in text.split('\n'))
+
+
 @pytest.mark.parametrize('size, resized', [((80, 24), None), ((200, 60), None), ((200, 60), (80, 24)),
                                            ((80, 24), (132, 43))], ids=str)
 def test_its_keys(size, resized):

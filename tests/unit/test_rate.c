@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include "conf.h"
 #include "rate.h"
 #include "util.h"
 
@@ -11,6 +12,8 @@
 #define NOW    (100 * SECOND)
 
 enum { THREADS = 8, TURNS = 2000 };
+
+#define ALL CONF_MAX_WORKERS
 
 static void
 at_once_each_has_its_turn_an_interval_later(void **state)
@@ -121,7 +124,7 @@ take_turns(void *arg)
 
 	for (int i = 0; i < TURNS; i++)
 		t->turns[i] = t->full_at ? rate_turn(t->full_at, &one_at_a_time, NOW)
-					 : rate_turn_of(t->table, 42, &one_at_a_time, NOW);
+					 : rate_turn_of(t->table, 42, &one_at_a_time, ALL, NOW);
 	return NULL;
 }
 
@@ -188,7 +191,7 @@ no_two_processes_have_the_same_turn_of_a_source(void **state)
 	int64_t *turns;
 
 	/* Several may enter a new source at the same time; from then on it is one. */
-	rate_turn_of(*state, 42, &one_at_a_time, NOW);
+	rate_turn_of(*state, 42, &one_at_a_time, ALL, NOW);
 	turns = turns_of_many(NULL, *state);
 	for (int i = 0; i < THREADS * TURNS; i++)
 		assert_int_equal(turns[i], NOW + (i + 1) * one_at_a_time.interval);
@@ -201,12 +204,30 @@ a_source_waits_for_itself_only(void **state)
 	struct rate rate = rate_of(10, 1);
 
 	for (int i = 0; i < 1000; i++)
-		assert_int_equal(rate_turn_of(*state, 1, &rate, NOW), NOW + i * (SECOND / 10));
+		assert_int_equal(rate_turn_of(*state, 1, &rate, ALL, NOW), NOW + i * (SECOND / 10));
 	for (uint64_t other = 2; other < 500; other++) {
-		assert_int_equal(rate_turn_of(*state, other, &rate, NOW), NOW);
-		assert_int_equal(rate_turn_of(*state, other, &rate, NOW), NOW + SECOND / 10);
+		assert_int_equal(rate_turn_of(*state, other, &rate, ALL, NOW), NOW);
+		assert_int_equal(rate_turn_of(*state, other, &rate, ALL, NOW), NOW + SECOND / 10);
 	}
-	assert_int_equal(rate_turn_of(*state, 1, &rate, NOW), NOW + 100 * SECOND);
+	assert_int_equal(rate_turn_of(*state, 1, &rate, ALL, NOW), NOW + 100 * SECOND);
+}
+
+static void
+who_may_not_wait_takes_no_turn(void **state)
+{
+	struct rate rate = rate_of(10, 5);
+
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(rate_turn_of(*state, 1, &rate, 3, NOW), NOW);
+	for (int i = 1; i <= 3; i++)
+		assert_int_equal(rate_turn_of(*state, 1, &rate, 3, NOW), NOW + i * (SECOND / 10));
+	for (int i = 0; i < 100000; i++)
+		assert_true(rate_turn_of(*state, 1, &rate, 3, NOW) == RATE_NEVER);
+	/* As soon as one of them has had its turn, another may wait. */
+	assert_int_equal(rate_turn_of(*state, 1, &rate, 3, NOW + SECOND / 10),
+			 NOW + 4 * (SECOND / 10));
+	assert_true(rate_turn_of(*state, 1, &rate, 3, NOW + SECOND / 10) == RATE_NEVER);
+	assert_int_equal(rate_turn_of(*state, 2, &rate, 3, NOW), NOW);
 }
 
 /* A hundred thousand sources in a table of some thousand places. */
@@ -216,8 +237,8 @@ filling_the_table_delays_nobody(void **state)
 	struct rate rate = rate_of(1, 1);
 
 	for (uint64_t source = 1; source <= 100000; source++)
-		assert_int_equal(rate_turn_of(*state, source, &rate, NOW), NOW);
-	assert_int_equal(rate_turn_of(*state, 1000001, &rate, NOW), NOW);
+		assert_int_equal(rate_turn_of(*state, source, &rate, ALL, NOW), NOW);
+	assert_int_equal(rate_turn_of(*state, 1000001, &rate, ALL, NOW), NOW);
 }
 
 /* Sources that come once, in any number, do not free one that is far over its rate. */
@@ -227,10 +248,10 @@ the_fullest_bucket_goes_first(void **state)
 	struct rate rate = rate_of(1, 1);
 
 	for (int i = 0; i < 100; i++)
-		rate_turn_of(*state, 7, &rate, NOW);
+		rate_turn_of(*state, 7, &rate, ALL, NOW);
 	for (uint64_t source = 1000; source < 100000; source++)
-		rate_turn_of(*state, source, &rate, NOW);
-	assert_int_equal(rate_turn_of(*state, 7, &rate, NOW), NOW + 100 * SECOND);
+		rate_turn_of(*state, source, &rate, ALL, NOW);
+	assert_int_equal(rate_turn_of(*state, 7, &rate, ALL, NOW), NOW + 100 * SECOND);
 }
 
 /* As many as half the places are nearly always all there at once. */
@@ -242,9 +263,10 @@ sources_are_spread_over_the_table(void **state)
 	int known = 0;
 
 	for (uint64_t i = 0; i < SOURCES; i++)
-		rate_turn_of(*state, UINT64_C(0x20010db800000000) + i, &rate, NOW);
+		rate_turn_of(*state, UINT64_C(0x20010db800000000) + i, &rate, ALL, NOW);
 	for (uint64_t i = 0; i < SOURCES; i++)
-		known += rate_turn_of(*state, UINT64_C(0x20010db800000000) + i, &rate, NOW) > NOW;
+		known +=
+		    rate_turn_of(*state, UINT64_C(0x20010db800000000) + i, &rate, ALL, NOW) > NOW;
 	assert_true(known > SOURCES * 95 / 100);
 }
 
@@ -263,6 +285,7 @@ main(void)
 		cmocka_unit_test(no_two_processes_have_the_same_turn),
 		SOURCE_TEST(no_two_processes_have_the_same_turn_of_a_source),
 		SOURCE_TEST(a_source_waits_for_itself_only),
+		SOURCE_TEST(who_may_not_wait_takes_no_turn),
 		SOURCE_TEST(filling_the_table_delays_nobody),
 		SOURCE_TEST(the_fullest_bucket_goes_first),
 		SOURCE_TEST(sources_are_spread_over_the_table),

@@ -250,7 +250,8 @@ the_json_document_has_its_order_and_its_units(void **state)
 		  "      \"text\": \"killed\"\n    }\n  ],\n  \"pools\": [\n    {\n"
 		  "      \"name\": \"www\",\n      \"service\": \"\",\n"
 		  "      \"listen\": \"\",\n      \"state\": \"\",\n      \"idle\": 0,\n"
-		  "      \"busy\": 0,\n      \"starting\": 0,\n      \"draining\": 0,\n"
+		  "      \"busy\": 0,\n      \"kept\": 0,\n      \"starting\": 0,\n      "
+		  "\"draining\": 0,\n"
 		  "      \"total\": 0,\n      \"max_workers\": 0,\n      \"accepted\": 0,\n"
 		  "      \"queue_length\": -1,\n      \"queue_limit\": -1,\n"
 		  "      \"crashes\": 0,\n      \"respawns\": 0,\n"
@@ -402,6 +403,12 @@ what_is_out_of_the_ordinary_is_said_in_words(void **state)
 		{ "saturated_ms=12000\tqueue_length=1",
 		  "saturated for 12s: all workers are busy and 1 connection waits\n" },
 		{ "saturated_ms=12000", "saturated for 12s: all workers are busy\n" },
+		{ "busy=4\tkept=3\tmax_workers=4\textra=2",
+		  "3 of 4 busy workers keep a connection without a request, and give way to "
+		  "others\n"
+		  "pool a: scaled by +2 until the next reload\n" },
+		{ "idle=1\tbusy=3\tkept=3\tmax_workers=4\tshed=1",
+		  "1 connection closed unserved after more than max_queue_wait\n" },
 		{ "state=backed off\tnext_try_ms=3001\tlast_failure=status 1",
 		  "backed off: next attempt in 4 s; last failure: status 1\n" },
 		{ "state=backed off", "backed off: next attempt now\n" },
@@ -411,7 +418,7 @@ what_is_out_of_the_ordinary_is_said_in_words(void **state)
 		{ "refused_access=1\trefused_times=2\trefused_load=3\trefused_source=4\t"
 		  "refused_proxy=5",
 		  "15 connections refused: 1 by allow and deny, 2 by access_times, 3 by max_load, "
-		  "4 by max_connections_per_source, 5 by proxy_protocol\n" },
+		  "4 by the limits of a source, 5 by proxy_protocol\n" },
 		{ "delayed=1", "1 connection delayed by rate limits\n" },
 		{ "refused_load=2\tdelayed=7", "2 connections refused: 2 by max_load\n"
 					       "pool a: 7 connections delayed by rate limits\n" },

@@ -51,7 +51,7 @@ static const char *const one_pool[] = {
 	"daemon\tversion=0.1.0\tpid=812\tuptime_ms=65321\tgeneration=2\tstate=running\tworkers="
 	"1234\t"
 	"max_workers=5000\treload_state=done\treload_ago_ms=1500\treload_text=kept www",
-	"pool\tname=www\tservice=http\tlisten=*:80\tstate=running\tbusy=3\tmax_workers=12\t"
+	"pool\tname=www\tservice=http\tlisten=*:80\tstate=running\tbusy=3\tkept=2\tmax_workers=12\t"
 	"queue_length=64\tqueue_limit=128\taccepted=48213\trequests=51002\tbytes_out=1104822134\t"
 	"refused_times=2\tshed=1200\tcrashes=5\tdied_oom=5\tp50_us=1240\tmax_us=2104000\t"
 	"history=3;1,0,10;4,2,41",
@@ -75,11 +75,12 @@ a_page_has_the_figures(void **state)
 		"<span class=\"good\">1 pool, all in order</span>",
 		">on *:80<",
 		"<b data-f=\"busy\">3</b>",
+		">, 2 kept alive<",
 		"width=\"25\"",
 		"<b data-f=\"queue_length\">64</b>",
 		"width=\"50\"",
 		"<b data-f=\"rate\">4.1</b>",
-		"busiest 10 s: 4",
+		"busiest 10 s: 4 with a request",
 		"at most 2 in 10 min",
 		"busiest 10 s: 4.1",
 		"d=\"M58 100V75H59V0H60V100Z\"",

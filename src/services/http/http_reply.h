@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HTTP_REPLY_HEAD_BYTES 65536
+/* With the longest Location, that of a redirect, and all that a site may add. */
+#define HTTP_REPLY_HEAD_BYTES 98304
 
 struct http_reply {
 	int status;

@@ -23,16 +23,15 @@ static void
 serve_redirect(struct http_request *r, const struct http_redirect *redirect)
 {
 	static char location[4 * HTTP_PATH_BYTES + HTTP_REDIRECT_QUERY_BYTES];
+	_Static_assert(CONF_REDIRECT_BYTES + 2 <= HTTP_PATH_BYTES, "a target must fit");
+	_Static_assert(sizeof(location) + CONF_HEADER_BYTES + 4096 <= HTTP_REPLY_HEAD_BYTES,
+		       "the longest head must fit");
 	const char *rest = r->target.path + redirect->prefix.len;
 	const char *to = redirect->conf->to, *end = r->target.path + r->target.len;
 	size_t len = strlen(to);
 
 	if (strpbrk(to, "?#")) {
 		http_answer_redirect(r, (int)redirect->conf->code, to);
-		return;
-	}
-	if (len + 2 > HTTP_PATH_BYTES) {
-		http_answer_status(r, 500, NULL);
 		return;
 	}
 	memcpy(location, to, len);
