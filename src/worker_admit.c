@@ -28,9 +28,10 @@ static struct proxy_header header;
 static void
 tell(const struct worker *worker, int fd, enum refusal why)
 {
+	static char dropped[4096]; /* not on the stack, as in conn_hang_up() */
 	const struct service *service = worker->gen->service;
 	const char *text = worker->gen->conf->deny_message;
-	char answer[REFUSAL_BYTES], dropped[4096];
+	char answer[REFUSAL_BYTES];
 	size_t len = text ? strlen(text) : 0;
 
 	if (service->refusal) {
