@@ -14,7 +14,7 @@
 #define TEXT_MIN 3 /* what is left of a text that is cut: "..." */
 
 struct http_log_format {
-	struct http_log_item *items; /* the time in them changes */
+	struct http_log_item *items;
 	size_t n;
 	bool has_local;
 };

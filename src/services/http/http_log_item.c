@@ -186,47 +186,55 @@ divide(int64_t number, int64_t by, int64_t *rest)
 	return (number - *rest) / by;
 }
 
+/* The text of the second that was asked for last. */
+struct time_text {
+	const struct http_log_item *item;
+	int64_t second;
+	size_t len;
+	char text[HTTP_LOG_ITEM_BYTES];
+};
+
+static struct time_text shown PER_WORKER;
+
 /* false: it is longer than an item may be, or empty. */
 static bool
-set_time_text(struct http_log_item *item, int64_t second)
+make_time(struct time_text *made, const struct http_log_item *item, int64_t second)
 {
 	time_t now = (time_t)second;
 	struct tm tm;
-	size_t n = 0;
 
+	*made = (struct time_text){ .item = item, .second = second };
 	if (item->style == HTTP_LOG_JSON ? !!gmtime_r(&now, &tm) : !!localtime_r(&now, &tm)) {
 /* The format is the administrator's, and was tried when it was compiled. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		n = strftime(item->text, sizeof(item->text), item->name, &tm);
+		made->len = strftime(made->text, sizeof(made->text), item->name, &tm);
 #pragma GCC diagnostic pop
 	}
-	item->text[n] = '\0';
-	item->len = n;
-	item->second = second;
-	return n > 0;
+	made->text[made->len] = '\0';
+	return made->len > 0;
 }
 
 static void
-put_time(struct http_log_line *line, struct http_log_item *item, int64_t us)
+put_time(struct http_log_line *line, const struct http_log_item *item, int64_t us)
 {
 	int64_t rest, second = divide(us, US, &rest);
 
-	if (item->second != second)
-		set_time_text(item, second);
+	if (shown.item != item || shown.second != second)
+		make_time(&shown, item, second);
 	if (item->style != HTTP_LOG_JSON) {
-		http_log_raw(line, item->text, item->len);
+		http_log_raw(line, shown.text, shown.len);
 		return;
 	}
 	http_log_raw(line, "\"", 1);
-	http_log_raw(line, item->text, item->len);
+	http_log_raw(line, shown.text, shown.len);
 	http_log_string(line, JSON_FRACTION);
 	http_log_number(line, rest / 1000, 3);
 	http_log_string(line, "Z\"");
 }
 
 HOT void
-http_log_item_put(struct http_log_line *line, struct http_log_item *item,
+http_log_item_put(struct http_log_line *line, const struct http_log_item *item,
 		  const struct http_log_entry *entry)
 {
 	int64_t us = item->letter == 't' ? entry->began_us : entry->took_us, number;
@@ -282,14 +290,16 @@ set_unit(struct http_log_item *item, const char *name)
 }
 
 static int
-set_time(struct http_log_item *item, char **err)
+set_time(const struct http_log_item *item, char **err)
 {
+	struct time_text made;
+
 	if (strncmp(item->name, "begin:", 6) == 0 || strncmp(item->name, "end:", 4) == 0)
 		return util_fail(err, "times have no begin: and end:");
-	if (!set_time_text(item, 0))
+	if (!make_time(&made, item, 0))
 		return util_fail(err, "the time is empty, or longer than %d bytes",
 				 HTTP_LOG_ITEM_BYTES - 1);
-	for (const char *p = item->text; *p; p++)
+	for (const char *p = made.text; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			return util_fail(err, "the time has a control character");
 	return 0;
@@ -310,6 +320,7 @@ http_log_item_set(struct http_log_item *item, char letter, const char *name, cha
 		name = item->style == HTTP_LOG_JSON ? JSON_TIME : APACHE_TIME;
 	if (!name && letter == 'T')
 		name = "s";
+	shown.item = NULL; /* it may have been this one's before */
 	item->letter = letter;
 	item->name = util_strdup(name);
 	if (!name || field || set_unit(item, name))

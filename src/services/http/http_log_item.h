@@ -20,15 +20,13 @@ struct http_log_item {
 	char letter; /* of Apache, or one of these */
 	enum http_log_style style;
 	char *name; /* a long literal, a field's name or a format of strftime(3); owned */
-	size_t len; /* of a literal, or of a time's text */
+	size_t len; /* of a literal */
 
 	/* A time or duration as a number: microseconds / divide [% modulo]; 0: it is none. */
 	int64_t divide, modulo;
 	unsigned digits;
 
-	/* A literal; or a time by strftime(3), of that second. */
-	int64_t second;
-	char text[HTTP_LOG_ITEM_BYTES];
+	char text[HTTP_LOG_ITEM_BYTES]; /* of a literal that is short */
 };
 
 /*
@@ -37,7 +35,7 @@ struct http_log_item {
  */
 int http_log_item_set(struct http_log_item *item, char letter, const char *name, char **err);
 
-void http_log_item_put(struct http_log_line *line, struct http_log_item *item,
+void http_log_item_put(struct http_log_line *line, const struct http_log_item *item,
 		       const struct http_log_entry *entry);
 
 #endif
