@@ -1,50 +1,15 @@
 #include "http_date.h"
 
-#include <string.h>
+#include "calendar.h"
 
-enum { DAY = 86400, ERA_DAYS = 146097 /* 400 years */, EPOCH_DAYS = 719468 /* from 0000-03-01 */ };
+#include <string.h>
 
 #define YEAR_0    INT64_C(-62167219200)
 #define YEAR_9999 INT64_C(253402300799)
 
-/* Proleptic Gregorian, month 1 to 12. */
-struct civil {
-	int64_t year;
-	int month, day;
-};
-
 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 static const char *const days[] = { "Sunday",   "Monday", "Tuesday", "Wednesday",
 				    "Thursday", "Friday", "Saturday" };
-
-/* Years begin in March here, so that the leap day is the last one of a year. */
-static int64_t
-days_of(const struct civil *c)
-{
-	int64_t year = c->month <= 2 ? c->year - 1 : c->year;
-	int64_t era = (year >= 0 ? year : year - 399) / 400;
-	int64_t of_era = year - era * 400;
-	int64_t of_year = (153 * (c->month + (c->month > 2 ? -3 : 9)) + 2) / 5 + c->day - 1;
-
-	return era * ERA_DAYS + of_era * 365 + of_era / 4 - of_era / 100 + of_year - EPOCH_DAYS;
-}
-
-static struct civil
-civil_of(int64_t day)
-{
-	int64_t shifted = day + EPOCH_DAYS;
-	int64_t era = (shifted >= 0 ? shifted : shifted - ERA_DAYS + 1) / ERA_DAYS;
-	int64_t of_era = shifted - era * ERA_DAYS;
-	int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-	int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
-	int64_t month = (5 * of_year + 2) / 153;
-
-	return (struct civil){
-		.year = year + era * 400 + (month >= 10),
-		.month = (int)(month < 10 ? month + 3 : month - 9),
-		.day = (int)(of_year - (153 * month + 2) / 5 + 1),
-	};
-}
 
 static int
 month_length(int64_t year, int month)
@@ -66,12 +31,14 @@ put_digits(char *out, int64_t n, int width)
 static int
 split(int64_t seconds, int64_t *day)
 {
+	int rest;
+
 	if (seconds < YEAR_0)
 		seconds = YEAR_0;
 	if (seconds > YEAR_9999)
 		seconds = YEAR_9999;
-	*day = seconds / DAY - (seconds % DAY < 0);
-	return (int)(seconds - *day * DAY);
+	*day = calendar_split(seconds, &rest);
+	return rest;
 }
 
 void
@@ -79,10 +46,10 @@ http_date_format(char out[HTTP_DATE_BYTES], int64_t seconds)
 {
 	int64_t day;
 	int rest = split(seconds, &day);
-	struct civil c = civil_of(day);
+	struct civil c = calendar_civil(day);
 
 	memcpy(out, "Day, 00 Mon 0000 00:00:00 GMT", HTTP_DATE_BYTES);
-	memcpy(out, days[((day + 4) % 7 + 7) % 7], 3);
+	memcpy(out, days[calendar_weekday(day)], 3);
 	put_digits(out + 5, c.day, 2);
 	memcpy(out + 8, months + 3 * (c.month - 1), 3);
 	put_digits(out + 12, c.year, 4);
@@ -96,7 +63,7 @@ http_date_iso(char out[HTTP_DATE_ISO_BYTES], int64_t seconds)
 {
 	int64_t day;
 	int rest = split(seconds, &day);
-	struct civil c = civil_of(day);
+	struct civil c = calendar_civil(day);
 
 	memcpy(out, "0000-00-00 00:00", HTTP_DATE_ISO_BYTES);
 	put_digits(out, c.year, 4);
@@ -206,7 +173,7 @@ seconds_of(const struct fields *f, int64_t year)
 {
 	struct civil c = { .year = year, .month = f->month, .day = f->day };
 
-	return days_of(&c) * DAY + f->hour * 3600 + f->minute * 60 + f->second;
+	return calendar_days(&c) * CALENDAR_DAY + f->hour * 3600 + f->minute * 60 + f->second;
 }
 
 /* The latest year with these two digits whose date lies at most 50 years ahead. */
@@ -215,10 +182,10 @@ whole_year(const struct fields *f, int64_t now)
 {
 	int64_t day, limit, year;
 	int rest = split(now, &day);
-	struct civil ahead = civil_of(day);
+	struct civil ahead = calendar_civil(day);
 
 	ahead.year += 50;
-	limit = days_of(&ahead) * DAY + rest;
+	limit = calendar_days(&ahead) * CALENDAR_DAY + rest;
 	year = ahead.year - ahead.year % 100 + f->short_year;
 	if (seconds_of(f, year) > limit)
 		year -= 100;

@@ -2,6 +2,7 @@
 
 #include "http_log_item.h"
 #include "layout.h"
+#include "local_time.h"
 #include "util.h"
 
 #include <stdlib.h>
@@ -194,7 +195,7 @@ http_log_format_new(const char *text, char **err)
 	struct http_log_format *format = util_calloc(1, sizeof(*format));
 	int rc = 0;
 
-	tzset(); /* a worker may have no /etc/localtime any more */
+	local_time_start(time(NULL)); /* a worker may have no /etc/localtime any more */
 	if (strcmp(text, "json") == 0)
 		compile_json(format);
 	else if (strcmp(text, "common") == 0)

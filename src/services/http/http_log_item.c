@@ -1,6 +1,7 @@
 #include "http_log_item.h"
 
 #include "layout.h"
+#include "local_time.h"
 #include "util.h"
 
 #include <string.h>
@@ -200,11 +201,11 @@ static struct time_text shown PER_WORKER;
 static bool
 make_time(struct time_text *made, const struct http_log_item *item, int64_t second)
 {
-	time_t now = (time_t)second;
+	bool is_json = item->style == HTTP_LOG_JSON;
 	struct tm tm;
 
 	*made = (struct time_text){ .item = item, .second = second };
-	if (item->style == HTTP_LOG_JSON ? !!gmtime_r(&now, &tm) : !!localtime_r(&now, &tm)) {
+	if (is_json ? utc_time(second, &tm) : local_time(second, &tm)) {
 /* The format is the administrator's, and was tried when it was compiled. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
