@@ -34,10 +34,10 @@ calendar_civil(int64_t day)
 int64_t
 calendar_split(int64_t seconds, int *rest)
 {
-	int64_t day = seconds / CALENDAR_DAY - (seconds % CALENDAR_DAY < 0);
+	int over = (int)(seconds % CALENDAR_DAY);
 
-	*rest = (int)(seconds - day * CALENDAR_DAY);
-	return day;
+	*rest = over < 0 ? over + CALENDAR_DAY : over;
+	return seconds / CALENDAR_DAY - (over < 0);
 }
 
 int
