@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from harness import SANITIZED, eventually
+from load import paced
 from scripts import TEXT, Scripts, broken, cgi, chunked, nothing_left
 from test_services import Growth
 from web import http, request, took
@@ -157,6 +158,19 @@ def test_the_script_gets_a_body_as_it_comes():
         client.send(b'4')
         client.body(answer, 'POST')
         assert answer.status == 200
+
+
+@pytest.mark.parametrize('answer', ['Content-Length: 3\\n\\nhi\\n', 'Status: 204\\n\\n'])
+def test_a_script_may_read_the_body_behind_its_whole_answer(answer):
+    """However long that takes: the client has its answer, and still sends."""
+    reads = f'printf "{answer}"; wc -c >"{{dir}}/there/new"; mv "{{dir}}/there/new" "{{dir}}/there/size"'
+    with Scripts({'reads': reads}) as site, nothing_left(site), site.client() as client:
+        client.send(post('/cgi-bin/reads', 5 * MB))
+        assert client.head().status in (200, 204)
+        for _ in paced(2, 2.5):
+            client.send(bytes(MB))
+        assert int(eventually((site.there / 'size').exists, 'the size') and
+                   (site.there / 'size').read_text()) == 5 * MB
 
 
 def test_a_request_behind_the_body_is_not_for_the_script():

@@ -79,6 +79,31 @@ def test_a_script_that_is_silent_behind_its_whole_answer_costs_no_connection():
             assert 'no output' not in site.log()[mark:]
 
 
+@pytest.mark.parametrize('rest', [SLEEP, 'exec yes', f'({DEAF}exec yes) & wait'],
+                         ids=['silent', 'endless', 'children'])
+@pytest.mark.parametrize('method, status', [('HEAD', 200), ('GET', 204), ('POST', 304)])
+def test_an_answer_without_a_body_is_complete_with_its_head(method, status, rest):
+    """Who waits for nothing more would hold the worker for as long as it stays."""
+    goes_on = f'echo Status: {status}; echo Content-Length: 5; echo; {rest}'
+    conf = http('keepalive_timeout = 1h', cgi('timeout = 1h'))
+    with Scripts({'goes-on': goes_on}, conf=conf) as site, nothing_left(site), site.client() as client:
+        with took(most=2 * (2 + LATE)):
+            for _ in range(2):
+                assert client.ask('/cgi-bin/goes-on', method=method).status == status
+            assert client.ask('/cgi-bin/warm').status == 200
+        assert 'warning' not in site.log()
+
+
+@pytest.mark.parametrize('answer', ['Content-Length: 3\\n\\nhi\\n', 'Status: 204\\n\\n'])
+def test_keep_running_has_no_timeout_behind_a_whole_answer(answer):
+    whole = f'printf "{answer}"; sleep 1; echo done >"{{dir}}/there/done"'
+    with Scripts({'whole': whole}, 'keep_running = true', 'timeout = 300ms') as site:
+        with nothing_left(site), site.client() as client:
+            assert client.ask('/cgi-bin/whole').status in (200, 204)
+            assert client.ask('/cgi-bin/warm').status == 200
+            assert (site.there / 'done').read_text() == 'done\n'
+
+
 def test_a_script_that_goes_on_has_no_timeout():
     scripts = {'slow': TEXT + 'for i in 1 2 3 4; do sleep 0.3; echo $i; done'}
     with Scripts(scripts, 'timeout = 1s') as site, nothing_left(site):
