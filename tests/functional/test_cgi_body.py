@@ -200,6 +200,20 @@ def test_a_body_that_is_too_long_is_413_and_no_script_runs():
         assert os.listdir(site.there) == ['ran']
 
 
+def test_a_body_that_cannot_be_spooled_is_500_and_costs_no_worker():
+    options = ('workers = 2', 'rlimit_fsize = 1M')
+    with Scripts({'count': TEXT + 'wc -c'}, options=options) as site, nothing_left(site):
+        piece = b'ffff\r\n' + b'x' * 0xffff + b'\r\n'
+        for pieces, status in (16, 200), (17, 500), (100, 500):
+            with site.client() as client:
+                client.send(request('/cgi-bin/count', CHUNKED, **POST))
+                upload(client, pieces * len(piece), piece)
+                if status == 200:
+                    client.send(b'0\r\n\r\n')
+                assert client.response().status == status
+        site.wait_log(r'error: pool web: \S+ /cgi-bin/count: a request body, in a file in .*: File too large')
+
+
 @pytest.mark.parametrize('body', [b'5\nbody\n', b'x\r\n', b'5\r\nbody\nx\r\n', b'-1\r\n', b'\r\n'])
 def test_chunks_that_are_wrong_are_400_and_no_script_runs(body):
     with Scripts({'runs': 'touch "{dir}/there/ran"; ' + CAT}) as site, nothing_left(site):
