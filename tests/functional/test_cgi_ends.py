@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import threading
 
 import pytest
@@ -282,6 +283,39 @@ def test_a_child_in_a_session_of_its_own_lives_on_and_holds_nobody_up():
             os.kill(pid, signal.SIGKILL)
         site.wait_gone()
         eventually(lambda: site.held() == before, f'{before}')
+
+
+# Ends while its child has not yet made a session.
+DAEMON = r'''
+#include <stdio.h>
+#include <unistd.h>
+int main(void)
+{
+    puts("Content-Type: text/plain\n\nbody");
+    fflush(stdout);
+    return daemon(0, 0) == 0 && sleep(1000);
+}
+'''
+
+
+@pytest.mark.skipif(not shutil.which('cc'), reason='needs a C compiler')
+def test_a_script_may_become_a_daemon():
+    site = Scripts({})
+    subprocess.run(['cc', '-x', 'c', '-', '-o', site.dir / 'cgi/daemon'], input=DAEMON, text=True, check=True)
+    with site:
+        site.warm()
+        before = site.held()
+        try:
+            for _ in range(20):
+                assert site.ask('/cgi-bin/daemon').body == b'body\n'
+            # Those that the scheduler has held up for too long may be taken for left behind.
+            for _ in paced(10, 2):
+                assert len(site.running('daemon')) >= 15
+            eventually(lambda: site.held() == before, f'{before}')
+        finally:
+            for pid in site.running('daemon'):
+                os.kill(pid, signal.SIGKILL)
+        site.wait_gone()
 
 
 @pytest.mark.parametrize('rest', [SLEEP, 'sleep 1000 & wait'])
