@@ -16,6 +16,7 @@
 #define DRAINED         "PREFORKD_DRAINED"
 #define FILE_OF_FIGURES "PREFORKD_FIGURES"
 #define FILE_OF_PAST    "PREFORKD_PAST"
+#define FILES_OF_PLACES "PREFORKD_PLACES"
 
 #define NUMBER_DIGITS 9 /* no number has more */
 
@@ -23,6 +24,9 @@ static struct {
 	int fd; /* to the old master; -1: there is none */
 	int figures_fd, past_fd;
 	char *drained; /* with colons between; or NULL */
+	char *places;  /* the same */
+	size_t nplaces;
+	int places_fds[HANDOVER_SOCKETS_MAX]; /* -1: somebody has taken it */
 } self = { .fd = -1, .figures_fd = -1, .past_fd = -1 };
 
 static char given[HANDOVER_SOCKETS_MAX + 1]; /* the kinds of its sockets, in their order */
@@ -78,6 +82,23 @@ take_file(const char *variable, int64_t format)
 	return fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? fd : -1;
 }
 
+static void
+take_places(void)
+{
+	const char *text = getenv(FILES_OF_PLACES);
+	int64_t format, fd;
+
+	if (!text || take_number(&text, &format) < 0 || take_number(&text, &fd) < 0 ||
+	    format != HANDOVER_PLACES_FORMAT || fd <= STDERR_FILENO)
+		return;
+	self.places = util_strdup(text);
+	do {
+		if (fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0)
+			return;
+		self.places_fds[self.nplaces++] = (int)fd++;
+	} while ((text = strchr(text, ':')) && text++ && self.nplaces < HANDOVER_SOCKETS_MAX);
+}
+
 void
 handover_init(void)
 {
@@ -90,11 +111,13 @@ handover_init(void)
 		self.drained = util_strdup(getenv(DRAINED));
 		self.figures_fd = take_file(FILE_OF_FIGURES, TOTALS_FORMAT);
 		self.past_fd = take_file(FILE_OF_PAST, HANDOVER_PAST_FORMAT);
+		take_places();
 	}
 	unsetenv(VARIABLE);
 	unsetenv(DRAINED);
 	unsetenv(FILE_OF_FIGURES);
 	unsetenv(FILE_OF_PAST);
+	unsetenv(FILES_OF_PLACES);
 }
 
 int
@@ -118,7 +141,9 @@ handover_past_fd(void)
 int
 handover_last_fd(void)
 {
-	return (int)util_max(self.fd, util_max(self.figures_fd, self.past_fd));
+	int64_t last = util_max(self.fd, util_max(self.figures_fd, self.past_fd));
+
+	return (int)(self.nplaces > 0 ? util_max(last, self.places_fds[self.nplaces - 1]) : last);
 }
 
 enum handover_kind
@@ -151,6 +176,23 @@ handover_is_drained(const char *pool)
 	return false;
 }
 
+int
+handover_take_places(const char *pool)
+{
+	const char *at = self.places;
+
+	for (size_t i = 0; i < self.nplaces; i++) {
+		int fd = self.places_fds[i];
+
+		if (fd >= 0 && begins_with_name(at, pool)) {
+			self.places_fds[i] = -1;
+			return fd;
+		}
+		at += strcspn(at, ":") + 1;
+	}
+	return -1;
+}
+
 void
 handover_tell(const char *fmt, ...)
 {
@@ -179,4 +221,8 @@ handover_end(void)
 	if (self.fd >= 0)
 		close(self.fd);
 	self.fd = -1;
+	for (size_t i = 0; i < self.nplaces; i++)
+		if (self.places_fds[i] >= 0)
+			close(self.places_fds[i]);
+	self.nplaces = 0;
 }

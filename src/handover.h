@@ -21,7 +21,13 @@
  *
  * the format of the file with the figures of all pools, and its descriptor: see totals.h.
  * PREFORKD_PAST=1:FD: is the same for a file that the old one fills before it writes
- * "yours": see master_past.c.  Who does not know them goes without.
+ * "yours": see master_past.c.
+ *
+ *	PREFORKD_PLACES=1:FD:POOLS
+ *
+ * POOLS are names as in PREFORKD_DRAINED.  From FD on stand the files in which their
+ * workers count scripts (http_places.h), so that those of both programs count together.
+ * Who does not know one of these goes without.
  *
  * After "ready" the old one lets go of pid file and control socket, writes "yours", and
  * drains.  A version that knows more says more only if the number is a higher one.
@@ -33,11 +39,12 @@
 
 #include <stdbool.h>
 
-#define HANDOVER_FORMAT      1
-#define HANDOVER_SOCKETS_MAX 1024
-#define HANDOVER_LINE_BYTES  2048
-#define HANDOVER_PAST_FORMAT 1
-#define HANDOVER_COLON       '\n' /* no name has one */
+#define HANDOVER_FORMAT        1
+#define HANDOVER_SOCKETS_MAX   1024
+#define HANDOVER_LINE_BYTES    2048
+#define HANDOVER_PAST_FORMAT   1
+#define HANDOVER_PLACES_FORMAT 1
+#define HANDOVER_COLON         '\n' /* no name has one */
 
 enum handover_kind {
 	HANDOVER_NONE = 0, /* not handed over by another master */
@@ -66,6 +73,7 @@ int handover_past_fd(void);
 int handover_last_fd(void); /* the highest of all of them */
 enum handover_kind handover_kind(int fd);
 bool handover_is_drained(const char *pool);
+int handover_take_places(const char *pool); /* the caller's then; -1: there are none */
 
 /* Writes one line; does nothing if nobody hands over. */
 void handover_tell(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -414,6 +414,7 @@ master_run(const struct master_options *options)
 	master.started_ms = util_now_ms();
 	totals_inherit(handover_figures_fd());
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a log that is full may be written again */
 	if (options->log_level >= 0)
 		log_set(options->log_level, false);
 	log_copy_to_stderr(options->ready_fd >= 0);

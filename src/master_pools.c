@@ -5,6 +5,7 @@
 
 #include "accepted.h"
 #include "child.h"
+#include "handover.h"
 #include "netdiag.h"
 #include "pool_figures.h"
 #include "procinfo.h"
@@ -293,9 +294,15 @@ master_pool_add(const char *name)
 {
 	struct pool *pool = pool_new(name, &ops);
 	struct master_pool *mp;
+	int places;
 
 	if (!pool)
 		return NULL;
+	places = handover_take_places(name);
+	if (places >= 0) {
+		close(pool->places_fd);
+		pool->places_fd = places;
+	}
 	mp = util_calloc(1, sizeof(*mp));
 	mp->pool = pool;
 	mp->timer = evtimer_new(master.base, on_look, mp);

@@ -98,6 +98,15 @@ void master_upgrade_cancel(const char *why);
 struct listener *master_handover_control(const struct address *address, char **err);
 void master_handover_ready(void); /* calls master_serve() when the old one has let go */
 
+/*
+ * master_pass_on.c: what the next master finds beside its sockets, in its environment and
+ * behind the n descriptors; so many there are then, at most MASTER_PASS_ON_MAX more.
+ */
+#define MASTER_PASS_ON_MAX (HANDOVER_SOCKETS_MAX + 2)
+size_t master_pass_on(char ***environment, int *fds, size_t n, int past_fd);
+void master_pass_on_name(char **names, const char *name); /* to a list with colons between */
+void master_pass_on_variable(char ***environment, char *assignment); /* which is freed */
+
 /* master_past.c: what the status knows of the past, for the next one; the fd is taken. */
 void master_past_write(int fd);
 void master_past_read(int fd);

@@ -296,16 +296,6 @@ add_socket(struct listener *listener, char *kinds)
 	sockets.at[sockets.n++] = listener;
 }
 
-/* To a list with colons between. */
-static void
-add_name(char **names, const char *name)
-{
-	char *longer = util_format("%s%s%s", *names, **names ? ":" : "", name);
-
-	free(*names);
-	*names = longer;
-}
-
 /* Fills fds and kinds; returns the names. */
 static char *
 collect_sockets(int *fds, char *kinds)
@@ -320,51 +310,22 @@ collect_sockets(int *fds, char *kinds)
 			continue;
 		fds[sockets.n] = pool->current->listener->fd;
 		/* A name with a colon is found by its address. */
-		add_name(&names, strchr(pool->name, ':') ? "unknown" : pool->name);
+		master_pass_on_name(&names, strchr(pool->name, ':') ? "unknown" : pool->name);
 		add_socket(pool->current->listener, kinds);
 	}
 	if (master_control_fd() >= 0) {
 		fds[sockets.n] = master_control_fd();
-		add_name(&names, "control");
+		master_pass_on_name(&names, "control");
 		add_socket(NULL, kinds);
 	}
 	kinds[sockets.n] = '\0';
 	return names;
 }
 
-static void
-add_variable(char ***environment, char *assignment)
-{
-	util_list_add(environment, assignment);
-	free(assignment);
-}
-
-/* What an operator has drained stays so. */
-static void
-pass_on_drained(char ***environment)
-{
-	char *names = util_strdup("");
-
-	for (size_t i = 0; i < master.npools; i++) {
-		char *name;
-
-		if (!master.pools[i]->parked)
-			continue;
-		name = util_strdup(master.pools[i]->name);
-		for (char *colon = name; (colon = strchr(colon, ':'));)
-			*colon = HANDOVER_COLON;
-		add_name(&names, name);
-		free(name);
-	}
-	if (*names)
-		add_variable(environment, util_format("PREFORKD_DRAINED=%s", names));
-	free(names);
-}
-
 static pid_t
 start_program(int channel)
 {
-	static int fds[HANDOVER_SOCKETS_MAX + 3];
+	static int fds[HANDOVER_SOCKETS_MAX + 1 + MASTER_PASS_ON_MAX];
 	char kinds[HANDOVER_SOCKETS_MAX + 1], *names = collect_sockets(fds, kinds);
 	char **environment = util_list_copy(environ), *pid_text;
 	size_t n = sockets.n, at;
@@ -372,24 +333,15 @@ start_program(int channel)
 
 	fds[n++] = channel;
 	notify_pass_on(&environment);
-	add_variable(&environment, util_format("PREFORKD_HANDOVER=%d:%d:%s", HANDOVER_FORMAT,
-					       NOTIFY_SOCKETS_START + (int)sockets.n, kinds));
-	add_variable(&environment, util_format("LISTEN_FDS=%zu", sockets.n));
-	pass_on_drained(&environment);
-	if (totals_fd() >= 0) {
-		add_variable(&environment, util_format("PREFORKD_FIGURES=%d:%d:", TOTALS_FORMAT,
-						       NOTIFY_SOCKETS_START + (int)n));
-		fds[n++] = totals_fd();
-	}
+	master_pass_on_variable(&environment,
+				util_format("PREFORKD_HANDOVER=%d:%d:%s", HANDOVER_FORMAT,
+					    NOTIFY_SOCKETS_START + (int)sockets.n, kinds));
+	master_pass_on_variable(&environment, util_format("LISTEN_FDS=%zu", sockets.n));
 	self.past_fd = memfd_create("past", MFD_CLOEXEC);
-	if (self.past_fd >= 0) {
-		add_variable(&environment, util_format("PREFORKD_PAST=%d:%d:", HANDOVER_PAST_FORMAT,
-						       NOTIFY_SOCKETS_START + (int)n));
-		fds[n++] = self.past_fd;
-	}
-	add_variable(&environment, util_format("LISTEN_FDNAMES=%s", names));
+	n = master_pass_on(&environment, fds, n, self.past_fd);
+	master_pass_on_variable(&environment, util_format("LISTEN_FDNAMES=%s", names));
 	at = util_list_len(environment);
-	add_variable(&environment, util_format("LISTEN_PID=%*s", PID_BYTES, ""));
+	master_pass_on_variable(&environment, util_format("LISTEN_PID=%*s", PID_BYTES, ""));
 	pid_text = environment[at] + strlen("LISTEN_PID=");
 	pid = child_start(master.options.program, master.options.arguments, environment, fds, n,
 			  pid_text);

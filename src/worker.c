@@ -154,13 +154,13 @@ on_expire(int sig)
 
 /*
  * The terminal and killall(1) send signals to everybody, but only the master is to act
- * on these.
+ * on these.  A write beyond rlimit_fsize shall fail, not kill.
  */
 static int
 set_signals(void)
 {
-	static const int ignored[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1,
-				       SIGUSR2, SIGTTIN, SIGTTOU, SIGPIPE };
+	static const int ignored[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1, SIGUSR2,
+				       SIGTTIN, SIGTTOU, SIGPIPE, SIGXFSZ };
 	struct sigaction sa = { .sa_handler = SIG_IGN, .sa_flags = SA_RESTART };
 
 	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)

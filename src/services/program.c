@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define STOP_TO_KILL_MS  5000
+#define LEFTOVER_LOOK_MS 100
 #define LEFTOVER_TERM_MS 1000
 #define LEFTOVER_KILL_MS 5000
 #define START_RETRY_MS   10000
@@ -246,27 +247,49 @@ program_status(void)
 	return self.status;
 }
 
-/* true when something of it may live on: a daemon, in a session of its own. */
-static bool
-end_leftovers(pid_t sid)
+/* 0 when children are left, -1 when there are none. */
+static pid_t
+reap_leftovers(void)
 {
-	int64_t now = util_now_ms(), kill_at = now + LEFTOVER_TERM_MS;
-	int64_t give_up_at = kill_at + LEFTOVER_KILL_MS;
-	int signal = SIGTERM;
 	pid_t pid;
 
 	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
 		;
-	if (pid < 0)
+	return pid;
+}
+
+/* What daemon(3) leaves need not have a session of its own yet when the program ends. */
+static void
+let_become_daemon(pid_t sid)
+{
+	int64_t until = util_now_ms() + LEFTOVER_LOOK_MS;
+
+	for (int64_t ms = 1; util_now_ms() < until && session_signal(sid, 0); ms *= 2) {
+		wait_for_news(NULL, 0, ms);
+		reap_leftovers();
+	}
+}
+
+/* true when something of it may live on: a daemon, in a session of its own. */
+static bool
+end_leftovers(pid_t sid)
+{
+	int64_t now, kill_at, give_up_at;
+	int signal = SIGTERM;
+
+	if (reap_leftovers() < 0)
 		return false; /* ECHILD: the usual case */
+	let_become_daemon(sid);
+	now = util_now_ms();
+	kill_at = now + LEFTOVER_TERM_MS;
+	give_up_at = kill_at + LEFTOVER_KILL_MS;
 	while (now < give_up_at && session_signal(sid, signal)) {
 		wait_for_news(NULL, 0, (now < kill_at ? kill_at : give_up_at) - now);
-		while (waitpid(-1, NULL, WNOHANG) > 0)
-			;
+		reap_leftovers();
 		now = util_now_ms();
 		signal = now >= kill_at ? SIGKILL : 0;
 	}
-	return waitpid(-1, NULL, WNOHANG) >= 0;
+	return reap_leftovers() == 0;
 }
 
 void
@@ -277,8 +300,7 @@ program_let_finish(int64_t until_ms)
 	while (!self.terminated && (now = util_now_ms()) < until_ms &&
 	       session_signal(self.pid, 0)) {
 		wait_for_news(NULL, 0, until_ms - now);
-		while (waitpid(-1, NULL, WNOHANG) > 0)
-			;
+		reap_leftovers();
 	}
 }
 

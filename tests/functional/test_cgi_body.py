@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from harness import SANITIZED, eventually
+from load import paced
 from scripts import TEXT, Scripts, broken, cgi, chunked, nothing_left
 from test_services import Growth
 from web import http, request, took
@@ -159,6 +160,19 @@ def test_the_script_gets_a_body_as_it_comes():
         assert answer.status == 200
 
 
+@pytest.mark.parametrize('answer', ['Content-Length: 3\\n\\nhi\\n', 'Status: 204\\n\\n'])
+def test_a_script_may_read_the_body_behind_its_whole_answer(answer):
+    """However long that takes: the client has its answer, and still sends."""
+    reads = f'printf "{answer}"; wc -c >"{{dir}}/there/new"; mv "{{dir}}/there/new" "{{dir}}/there/size"'
+    with Scripts({'reads': reads}) as site, nothing_left(site), site.client() as client:
+        client.send(post('/cgi-bin/reads', 5 * MB))
+        assert client.head().status in (200, 204)
+        for _ in paced(2, 2.5):
+            client.send(bytes(MB))
+        assert int(eventually((site.there / 'size').exists, 'the size') and
+                   (site.there / 'size').read_text()) == 5 * MB
+
+
 def test_a_request_behind_the_body_is_not_for_the_script():
     with Scripts({'cat': CAT}) as site, nothing_left(site), site.client() as client:
         one = post('/cgi-bin/cat', 5) + b'body\n'
@@ -184,6 +198,20 @@ def test_a_body_that_is_too_long_is_413_and_no_script_runs():
         body = b'x' * 102400
         assert site.ask('/cgi-bin/runs', body=body, **POST).body == body
         assert os.listdir(site.there) == ['ran']
+
+
+def test_a_body_that_cannot_be_spooled_is_500_and_costs_no_worker():
+    options = ('workers = 2', 'rlimit_fsize = 1M')
+    with Scripts({'count': TEXT + 'wc -c'}, options=options) as site, nothing_left(site):
+        piece = b'ffff\r\n' + b'x' * 0xffff + b'\r\n'
+        for pieces, status in (16, 200), (17, 500), (100, 500):
+            with site.client() as client:
+                client.send(request('/cgi-bin/count', CHUNKED, **POST))
+                upload(client, pieces * len(piece), piece)
+                if status == 200:
+                    client.send(b'0\r\n\r\n')
+                assert client.response().status == status
+        site.wait_log(r'error: pool web: \S+ /cgi-bin/count: a request body, in a file in .*: File too large')
 
 
 @pytest.mark.parametrize('body', [b'5\nbody\n', b'x\r\n', b'5\r\nbody\nx\r\n', b'-1\r\n', b'\r\n'])

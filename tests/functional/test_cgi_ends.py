@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import threading
 
 import pytest
@@ -77,6 +78,31 @@ def test_a_script_that_is_silent_behind_its_whole_answer_costs_no_connection():
             assert client.ask('/cgi-bin/whole').body == b'hi\n'
             assert client.ask('/next').body == b'next'
             assert 'no output' not in site.log()[mark:]
+
+
+@pytest.mark.parametrize('rest', [SLEEP, 'exec yes', f'({DEAF}exec yes) & wait'],
+                         ids=['silent', 'endless', 'children'])
+@pytest.mark.parametrize('method, status', [('HEAD', 200), ('GET', 204), ('POST', 304)])
+def test_an_answer_without_a_body_is_complete_with_its_head(method, status, rest):
+    """Who waits for nothing more would hold the worker for as long as it stays."""
+    goes_on = f'echo Status: {status}; echo Content-Length: 5; echo; {rest}'
+    conf = http('keepalive_timeout = 1h', cgi('timeout = 1h'))
+    with Scripts({'goes-on': goes_on}, conf=conf) as site, nothing_left(site), site.client() as client:
+        with took(most=2 * (2 + LATE)):
+            for _ in range(2):
+                assert client.ask('/cgi-bin/goes-on', method=method).status == status
+            assert client.ask('/cgi-bin/warm').status == 200
+        assert 'warning' not in site.log()
+
+
+@pytest.mark.parametrize('answer', ['Content-Length: 3\\n\\nhi\\n', 'Status: 204\\n\\n'])
+def test_keep_running_has_no_timeout_behind_a_whole_answer(answer):
+    whole = f'printf "{answer}"; sleep 1; echo done >"{{dir}}/there/done"'
+    with Scripts({'whole': whole}, 'keep_running = true', 'timeout = 300ms') as site:
+        with nothing_left(site), site.client() as client:
+            assert client.ask('/cgi-bin/whole').status in (200, 204)
+            assert client.ask('/cgi-bin/warm').status == 200
+            assert (site.there / 'done').read_text() == 'done\n'
 
 
 def test_a_script_that_goes_on_has_no_timeout():
@@ -257,6 +283,39 @@ def test_a_child_in_a_session_of_its_own_lives_on_and_holds_nobody_up():
             os.kill(pid, signal.SIGKILL)
         site.wait_gone()
         eventually(lambda: site.held() == before, f'{before}')
+
+
+# Ends while its child has not yet made a session.
+DAEMON = r'''
+#include <stdio.h>
+#include <unistd.h>
+int main(void)
+{
+    puts("Content-Type: text/plain\n\nbody");
+    fflush(stdout);
+    return daemon(0, 0) == 0 && sleep(1000);
+}
+'''
+
+
+@pytest.mark.skipif(not shutil.which('cc'), reason='needs a C compiler')
+def test_a_script_may_become_a_daemon():
+    site = Scripts({})
+    subprocess.run(['cc', '-x', 'c', '-', '-o', site.dir / 'cgi/daemon'], input=DAEMON, text=True, check=True)
+    with site:
+        site.warm()
+        before = site.held()
+        try:
+            for _ in range(20):
+                assert site.ask('/cgi-bin/daemon').body == b'body\n'
+            # Those that the scheduler has held up for too long may be taken for left behind.
+            for _ in paced(10, 2):
+                assert len(site.running('daemon')) >= 15
+            eventually(lambda: site.held() == before, f'{before}')
+        finally:
+            for pid in site.running('daemon'):
+                os.kill(pid, signal.SIGKILL)
+        site.wait_gone()
 
 
 @pytest.mark.parametrize('rest', [SLEEP, 'sleep 1000 & wait'])

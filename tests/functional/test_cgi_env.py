@@ -15,6 +15,7 @@ from harness import PREFORKD
 from scripts import PYTHON, TEXT, Scripts, cgi, chunked
 from test_http_files import basic, hashed
 from test_listen import ipv6
+from test_proxy import ON as PROXY, tlv, v2
 from test_services import account
 from web import HOST, http, put, request
 
@@ -198,6 +199,22 @@ def test_the_environment_over_a_unix_socket():
     conf = http(cgi(), options=('workers = 2', 'listen_mode = "0666"'), listen='{dir}/socket')
     with shows(conf=conf) as site:
         environment_is_exact(site)
+
+
+@pytest.mark.parametrize('listen', ['127.0.0.1:0', '{dir}/socket'])
+def test_the_environment_behind_a_proxy(listen):
+    ends = ('192.0.2.9', 12345), ('198.51.100.2', 443)
+    named = {'REMOTE_ADDR': ends[0][0], 'REMOTE_HOST': ends[0][0], 'REMOTE_PORT': '12345',
+             'SERVER_ADDR': ends[1][0], 'SERVER_PORT': '443'}
+    tls = {'HTTPS': 'on', 'REQUEST_SCHEME': 'https'}
+    with shows(conf=http(cgi(), options=('workers = 2', *PROXY), listen=listen)) as site:
+        for header, changes in [(v2(*ends), named),
+                                (v2(*ends, tlv(0x20, b'\x01\0\0\0\0')), {**named, **tls})]:
+            with site.client() as client:
+                for _ in range(2):
+                    told = facts(client.send(header + request('/cgi-bin/show')).response())
+                    assert told['environment'] == expected(site, client, '/cgi-bin/show', **changes)
+                    header = b''
 
 
 # ---- names and paths ---------------------------------------------------------------------

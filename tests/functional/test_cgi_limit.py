@@ -177,6 +177,19 @@ def test_a_reload_changes_the_limit():
         (site.there / 'go').touch()
 
 
+def test_scripts_that_go_on_over_an_upgrade_count_as_well():
+    with limited(2) as site, contextlib.ExitStack() as stack:
+        clients = begun(site, 'wait', 2, stack)
+        site.done('upgrade')
+        try:
+            assert is_full(site, '/cgi-bin/quick')
+            (site.there / 'go').touch()
+            assert {client.response().body for client in clients} == {b'done\n'}
+            assert site.in_turn('/cgi-bin/quick').body == b'quick\n'
+        finally:
+            site.done('stop')
+
+
 # ---- workers that end --------------------------------------------------------------------
 
 SCRIPTS = {'silent': SLEEP, 'head': HEAD + SLEEP, 'wait': WAIT, 'deaf': DEAF + SLEEP,

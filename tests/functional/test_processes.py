@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -469,6 +470,20 @@ def test_signals_blocked_or_ignored_by_whoever_starts_it_do_not_reach_the_worker
         assert second in daemon.wait_replaced([first], 2)
         assert not daemon.zombies()
         daemon.reload()
+        daemon.signal(signal.SIGTERM)
+        assert daemon.ended() == 0
+
+
+def test_a_log_that_may_grow_no_more_ends_neither_master_nor_workers():
+    with Daemon(pool('www', 'workers = 2')) as daemon:
+        first, second = daemon.wait_workers(2)
+        resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (1, 1))
+        before = daemon.log()
+        daemon.done('reload')
+        kill(first)
+        workers = daemon.wait_replaced([first], 2)
+        assert second in workers and daemon.ask('www', b'x') == b'x'
+        assert daemon.log() == before
         daemon.signal(signal.SIGTERM)
         assert daemon.ended() == 0
 

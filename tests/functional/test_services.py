@@ -532,9 +532,9 @@ def test_a_child_in_a_session_of_its_own_does_not_hold_the_connection():
 
 
 def kill_sleepers(daemon, child):
-    """Ends what the test started as a daemon: sleep 1000 below our master."""
+    """Ends what the test started as a daemon: sleep 1000, or what will be it, below our master."""
     for pid in descendants(daemon.pid) | {child}:
-        if alive(pid) and pathlib.Path(f'/proc/{pid}/cmdline').read_bytes() == b'sleep\0001000\0':
+        if alive(pid) and pathlib.Path(f'/proc/{pid}/cmdline').read_bytes().endswith(b'sleep\0001000\0'):
             os.kill(pid, signal.SIGKILL)
 
 

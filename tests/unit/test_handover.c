@@ -126,6 +126,8 @@ without_another_master_nothing_is_said(void **state)
 	assert_null(getenv("PREFORKD_HANDOVER"));
 }
 
+#define PLACES 500 /* where nothing else is */
+
 static void
 each_socket_has_its_kind_and_each_word_is_a_line(void **state)
 {
@@ -141,7 +143,19 @@ each_socket_has_its_kind_and_each_word_is_a_line(void **state)
 	snprintf(text, sizeof(text), "1:%d:", pair[0]);
 	setenv("PREFORKD_FIGURES", text, 1);
 	setenv("PREFORKD_PAST", text, 1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(fcntl(pair[0], F_DUPFD, PLACES + i), PLACES + i);
+	snprintf(text, sizeof(text), "1:%d:a:b\nc:web:none", PLACES);
+	setenv("PREFORKD_PLACES", text, 1);
 	handover_init();
+	assert_null(getenv("PREFORKD_PLACES"));
+	assert_int_equal(handover_last_fd(), PLACES + 2);
+	assert_int_equal(fcntl(PLACES + 1, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(handover_take_places("c"), -1);
+	assert_int_equal(handover_take_places("none"), -1); /* there is no such descriptor */
+	assert_int_equal(handover_take_places("b:c"), PLACES + 1);
+	assert_int_equal(handover_take_places("b:c"), -1);
+	assert_int_equal(handover_take_places("web"), PLACES + 2);
 	assert_null(getenv("PREFORKD_FIGURES"));
 	assert_null(getenv("PREFORKD_PAST"));
 	assert_int_equal(handover_past_fd(), pair[0]);
@@ -178,6 +192,10 @@ each_socket_has_its_kind_and_each_word_is_a_line(void **state)
 	handover_end();
 	assert_int_equal(handover_fd(), -1);
 	assert_int_equal(read(pair[0], line, 1), 0);
+	assert_int_equal(handover_take_places("a"), -1);
+	assert_int_equal(fcntl(PLACES, F_GETFD), -1);
+	assert_int_equal(close(PLACES + 1), 0); /* those belong to who has taken them */
+	assert_int_equal(close(PLACES + 2), 0);
 	close(pair[0]);
 }
 

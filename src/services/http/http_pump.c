@@ -61,6 +61,7 @@ feed_script(struct http_pump *p)
 			p->input.at += n;
 			p->input.len -= (size_t)n;
 			self.silent_ms = 0;
+			self.grace_at = 0; /* it has not ended, it reads */
 		} else if (errno == EAGAIN) {
 			return;
 		} else if (errno != EINTR) {
@@ -185,7 +186,7 @@ patience(const struct http_pump *p, int64_t now)
 		ms = util_min(ms, p->conn->send_timeout / 8);
 	else if (wants_body(p))
 		ms = util_min(ms, http_body_patience(p->body));
-	else if (self.grace_at == 0)
+	else if (!is_complete(p))
 		ms = util_min(ms, p->timeout_ms - self.silent_ms);
 	return util_max(util_min(ms, LOOK_MS), 0);
 }
@@ -267,7 +268,7 @@ is_late(const struct http_pump *p, int64_t now, enum http_pump_end *end)
 		return http_conn_is_stuck(p->conn, &self.client_left, &self.client_since);
 	} else if (wants_body(p) && http_body_patience(p->body) <= 0)
 		*end = HTTP_PUMP_BODY_LATE;
-	else if (!wants_body(p) && !self.read_all && self.grace_at == 0 &&
+	else if (!wants_body(p) && !self.read_all && !is_complete(p) &&
 		 self.silent_ms >= p->timeout_ms)
 		*end = HTTP_PUMP_SILENT;
 	else
@@ -287,7 +288,7 @@ run(struct http_pump *p)
 			return HTTP_PUMP_GONE;
 		if (is_done(p))
 			return HTTP_PUMP_OVER;
-		if (is_complete(p) && p->answer->left == 0)
+		if (is_complete(p) && !wants_body(p))
 			give_grace(p);
 		before = util_now_ms();
 		if (self.grace_at != 0 && before >= self.grace_at)
