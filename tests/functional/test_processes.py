@@ -371,7 +371,7 @@ def test_workers_that_cannot_start_are_forked_ever_more_slowly_until_repaired():
         daemon.wait_workers(4, 'homeless')
         fine = daemon.wait_workers(5, 'fine')
         mark, began = daemon.mark(), time.monotonic()
-        assert 1 <= len(forks_of_crash_loop(daemon)) <= 10
+        assert len(forks_of_crash_loop(daemon)) <= 10    # those that are seen; the log tells of them all
         daemon.wait_log('pool homeless: workers do not .*next attempt in 4s', since=mark)
         pauses = re.findall(r'pool homeless: .*next attempt in (\d+)s', daemon.log())
         assert pauses == ['1', '2', '4']

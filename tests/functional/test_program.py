@@ -619,7 +619,7 @@ def test_the_status_counts_programs_with_a_connection_as_busy():
 def test_an_upgrade_hands_the_socket_to_new_programs():
     with resident(service(listen='127.0.0.1:0'), kind=Upgraded) as daemon:
         old = wait_programs(daemon, 2)
-        waiting = begin(daemon, 'sleep 1')
+        waiting = begin(daemon, 'sleep 4')
         wait_held(daemon, 1)
         daemon.upgraded()
         assert finish(waiting) == 'done'
