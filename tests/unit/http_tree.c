@@ -95,6 +95,16 @@ http_tree_read(int fd, char *text, size_t size)
 	return (int)n;
 }
 
+int
+http_tree_descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
 void
 http_tree_check(int root, size_t way, const char *path, enum http_symlinks symlinks, int want)
 {

@@ -26,6 +26,7 @@ void http_tree_file(int dir, const char *path, const char *text);
 void http_tree_link(const char *target, const char *path); /* in the root */
 void http_tree_own(const char *path, uid_t uid);           /* a link itself */
 int http_tree_read(int fd, char *text, size_t size);
+int http_tree_descriptors(void); /* how many are open */
 
 struct http_tree_row {
 	const char *path;

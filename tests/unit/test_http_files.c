@@ -31,16 +31,6 @@ make_tree(void **state)
 	return 0;
 }
 
-static int
-count_descriptors(void)
-{
-	int n = 0;
-
-	for (int fd = 0; fd < 1024; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
-}
-
 static void
 remove_file(const char *path)
 {
@@ -283,7 +273,7 @@ few_descriptors_are_taken_and_no_answer_is_wrong(void **state)
 {
 	struct http_file first, again;
 	char path[64], text[64];
-	int before = count_descriptors(), most = 0;
+	int before = http_tree_descriptors(), most = 0;
 
 	(void)state;
 	for (int i = 0; i < 300; i++) {
@@ -304,7 +294,7 @@ few_descriptors_are_taken_and_no_answer_is_wrong(void **state)
 		ask(path, HTTP_SYMLINKS_NO, LATER, text);
 		assert_string_equal(text, path);
 		if (i % 50 == 0)
-			most = util_max(most, count_descriptors());
+			most = util_max(most, http_tree_descriptors());
 	}
 	assert_true(most > before && most <= before + 100);
 	assert_int_equal(pread(first.fd, text, sizeof(text), 0), strlen("dir/deep/0"));

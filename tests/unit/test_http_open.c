@@ -73,16 +73,6 @@ make_tree(void **state)
 
 /* ---- the tables ----------------------------------------------------------------------- */
 
-static int
-count_descriptors(void)
-{
-	int n = 0;
-
-	for (int fd = 0; fd < 256; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
-}
-
 static const struct http_tree_row plain[] = {
 	{ "", { 0, 0, 0 } },
 	{ "file", { 0, 0, 0 } },
@@ -147,29 +137,29 @@ files_and_directories_are_opened_inside_the_root_only(void **state)
 
 	(void)state;
 	http_tree_check_rows(plain, ARRAY_LEN(plain)); /* some of them are kept */
-	before = count_descriptors();
+	before = http_tree_descriptors();
 	http_tree_check_rows(plain, ARRAY_LEN(plain));
-	assert_int_equal(count_descriptors(), before);
+	assert_int_equal(http_tree_descriptors(), before);
 }
 
 static void
 links_inside_the_root_are_followed_when_that_is_wanted(void **state)
 {
-	int before = count_descriptors();
+	int before = http_tree_descriptors();
 
 	(void)state;
 	http_tree_check_rows(links, ARRAY_LEN(links));
-	assert_int_equal(count_descriptors(), before);
+	assert_int_equal(http_tree_descriptors(), before);
 }
 
 static void
 links_that_leave_the_root_are_never_followed(void **state)
 {
-	int before = count_descriptors();
+	int before = http_tree_descriptors();
 
 	(void)state;
 	http_tree_check_rows(leaving, ARRAY_LEN(leaving));
-	assert_int_equal(count_descriptors(), before);
+	assert_int_equal(http_tree_descriptors(), before);
 }
 
 static void
