@@ -16,6 +16,13 @@
 /* The space of a file that was deleted is free only when all have closed it. */
 #define KEPT_BYTES_MAX 32768
 
+/* As statx(2) has it, and the kernel's fstatat too: a remote file system must not answer by heart.
+ */
+#ifndef AT_STATX_FORCE_SYNC
+#define AT_STATX_FORCE_SYNC 0x2000
+#endif
+#define LOOK_FLAGS (AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC)
+
 /* Times are of a clock that ticks: a change right after another one may leave no trace. */
 #define SETTLED_SECONDS 2
 
@@ -90,13 +97,13 @@ still_leads_there(const struct http_kept_file *k)
 		char *slash = strchr(name, '/');
 
 		*slash = '\0';
-		if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    st.st_dev != k->dir[i].dev || st.st_ino != k->dir[i].ino)
+		if (fstatat(dir, name, &st, LOOK_FLAGS) < 0 || st.st_dev != k->dir[i].dev ||
+		    st.st_ino != k->dir[i].ino)
 			return false;
 		dir = k->dir[i].fd;
 		name = slash + 1;
 	}
-	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_unchanged(&st, &k->st);
+	return fstatat(dir, name, &st, LOOK_FLAGS) == 0 && is_unchanged(&st, &k->st);
 }
 
 /* Opens the directories of the path, which has a slot; false: not these. */
