@@ -115,10 +115,7 @@ send_whole(struct http_request *r, struct http_reply *reply, int fd, int64_t siz
 	} else if (size <= HTTP_SMALL_BYTES) {
 		send_small(r, reply, fd, size);
 	} else if (http_answer_head(r, reply, size < LARGE_BYTES)) {
-		if (http_conn_send_file(r->conn, fd, 0, size))
-			r->body = size;
-		else
-			r->broken = true;
+		http_answer_file(r, fd, 0, size);
 	}
 }
 

@@ -59,6 +59,9 @@ void http_answer_slash(struct http_request *r);
 void http_answer_body(struct http_request *r, struct http_reply *reply, const char *body,
 		      size_t len);
 
+/* So much of a file as its body, or a part of that. */
+void http_answer_file(struct http_request *r, int fd, int64_t from, int64_t len);
+
 /* The head alone, r->sent; 0: it is too long, and broken is set. */
 size_t http_answer_make(struct http_request *r, struct http_reply *reply);
 
