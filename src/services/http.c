@@ -283,7 +283,7 @@ init_request(struct http_request *r, const struct conn *conn)
 	r->conf = self.conf;
 	r->status_socket = self.setup->status_socket;
 	r->places_fd = self.setup->places_fd;
-	r->site = &self.prepared->sites.at[0];
+	r->site = http_sites_find(&self.prepared->sites, self.head.authority);
 	r->now = time(NULL);
 	http_scratch_clear();
 }
@@ -314,7 +314,6 @@ serve_request(const struct conn *conn, int64_t requests)
 	} else if (self.head.content_length > self.conf->limit_request_body) {
 		refuse(413, "the body is too long");
 	} else {
-		r->site = http_sites_find(&self.prepared->sites, self.head.authority);
 		r->keep_alive = may_keep(requests) && !gives_way();
 		http_request_serve(r);
 	}

@@ -341,6 +341,24 @@ def test_error_document_of_a_request_that_is_wrong():
         assert (answer.status, answer.body, answer.closes) == (400, b'our own page', True)
 
 
+@pytest.mark.parametrize('refused, status', [
+    (request('/', host='docs.test', method='POST', body=b'x' * 11), 413),
+    (request('/', 'Expect: the unexpected', host='docs.test'), 417),
+    (request('/', 'Transfer-Encoding: gzip', host='docs.test'), 501),
+    (request('http://docs.test/', 'A: ' + 'b' * 70), 431)])
+def test_a_request_that_is_refused_is_for_the_site_that_it_names(refused, status):
+    lines = ['server_name = "default.test"', 'limit_request_body = 10',
+             'limit_request_field_size = 64', 'site "docs" {', 'server_name = "docs.test"',
+             'header = { "X-Site: docs" }', f'error_document {status} {{ file = "{{dir}}/page" }}', '}']
+    options = ('access_log = "{dir}/access.log"', 'access_format = "%v %s"')
+    site = Site(http(*lines, options=options))
+    put(site.dir / 'page', b'our own page')
+    with site:
+        answer = site.raw(refused)
+        assert (answer.status, answer.body, answer['X-Site']) == (status, b'our own page', 'docs')
+        assert site.wait_lines(1) == [f'docs.test {status}'.encode()]
+
+
 @pytest.mark.root
 def test_an_error_document_that_the_workers_cannot_read_is_refused():
     conf = http('error_document 404 { file = "{dir}/404.html" }')
