@@ -11,8 +11,6 @@
 #define CIRCLE_LOG_MS    1000 /* and so many at once */
 #define CIRCLE_LOG_BURST 10
 
-#define ALLOW "Allow: GET, HEAD, OPTIONS\r\n"
-
 /*
  * What the path has behind the prefix goes behind the target, with one slash between them
  * whatever the two have: else a path could add to the name of a host, or be one.  A target
@@ -108,7 +106,7 @@ serve_path(struct http_request *r)
 	case HTTP_HEAD:
 		return http_file_serve(r, root, path);
 	case HTTP_OPTIONS:
-		http_answer_status(r, 200, ALLOW);
+		http_answer_status(r, 200, HTTP_ALLOW);
 		return 0;
 	default:
 		return 405;
@@ -150,11 +148,11 @@ http_request_serve(struct http_request *r)
 	int status, redirects = 0;
 
 	if (r->head->method == HTTP_TRACE || r->head->method == HTTP_CONNECT) {
-		http_answer_status(r, 405, ALLOW);
+		http_answer_status(r, 405, HTTP_ALLOW);
 		return;
 	}
 	if (r->head->method == HTTP_OPTIONS && http_text_is(r->head->origin, "*")) {
-		http_answer_status(r, 200, ALLOW);
+		http_answer_status(r, 200, HTTP_ALLOW);
 		return;
 	}
 	r->uri = r->head->origin;
@@ -173,7 +171,7 @@ http_request_serve(struct http_request *r)
 		r->keep_alive = false;
 	if (status != 0)
 		http_answer_status(r, status,
-				   status == 405       ? ALLOW
+				   status == 405       ? HTTP_ALLOW
 				   : challenge[0] != 0 ? challenge
 						       : NULL);
 }

@@ -16,6 +16,7 @@
 #define HTTP_SMALL_BYTES          32768 /* a body up to this goes out with its head */
 #define HTTP_REDIRECT_QUERY_BYTES 16384 /* room for one in a Location, whatever its path is */
 #define HTTP_FAULT_LOG_MS         10000
+#define HTTP_ALLOW                "Allow: GET, HEAD, OPTIONS\r\n" /* whatever is no script's */
 
 struct http_request {
 	struct http_conn *conn;
