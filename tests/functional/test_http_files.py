@@ -573,6 +573,29 @@ def test_no_way_of_writing_a_path_leads_past_a_location():
         assert ask_from(site, '127.0.0.2', '/private/file').body == b'secret'
 
 
+def test_the_location_of_an_index_holds_for_its_directory_too():
+    site = Site(http('index = { "start.html", "index.html" }',
+                     'location "/deny/index.html" { deny = { "127.0.0.1" } }',
+                     'location "/ask/index.html" { auth_realm = "x"\nauth_user_file = "{dir}/users" }',
+                     'location "/around" { deny = { "127.0.0.1" } }',
+                     'location "/around/index.html" { allow = { "127.0.0.1" } }',
+                     'redirect "/deny/start.html" { to = "/" }',
+                     options=('access_log = "{dir}/access.log"', 'access_format = "%U %s %u"')),
+                {f'{name}/index.html': b'secret' for name in ('deny', 'ask', 'around')})
+    put(site.dir / 'users', f'joe:{hashed("pw", "bcrypt")}\n'.encode())
+    with site, site.client() as client:
+        for method in 'GET', 'HEAD':
+            assert client.ask('/deny/', method=method).status == 403
+            assert client.ask('/around/', method=method).status == 403
+            assert client.ask('/around/index.html', method=method).status == 200
+        asked = client.ask('/ask/')
+        assert (asked.status, asked['WWW-Authenticate']) == (401, 'Basic realm="x", charset="UTF-8"')
+        assert client.ask('/ask/', basic('joe', 'pw')).body == b'secret'
+        assert site.wait_lines(8)[-1] == b'/ask/ 200 joe'
+        put(site.root / 'deny/start.html', b'start')
+        assert client.ask('/deny/').body == b'start'
+
+
 def test_the_methods_of_a_denied_location_are_denied_too():
     with Site(http(*locations('deny = { "127.0.0.1" }')), {'0/file': b'f'}) as site:
         for method in 'GET', 'HEAD':

@@ -236,6 +236,17 @@ serve_listing(struct http_request *r, int root, const char *path, int dir)
 	return status;
 }
 
+static bool
+is_file(const struct http_request *r, int root, const char *path)
+{
+	struct stat st;
+	int fd = open_at(r, root, path, &st);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 && S_ISREG(st.st_mode);
+}
+
 static int
 serve_directory(struct http_request *r, int root, const char *path)
 {
@@ -245,8 +256,11 @@ serve_directory(struct http_request *r, int root, const char *path)
 
 	for (size_t i = 0; index && index[i]; i++) {
 		const char *longer = http_scratch_format("%s%s", path, index[i]);
-		int error = longer ? try_file(r, root, longer) : ENOMEM;
+		int error;
 
+		if (longer && http_request_is_apart(r, index[i]) && is_file(r, root, longer))
+			return http_request_serve_index(r, index[i]);
+		error = longer ? try_file(r, root, longer) : ENOMEM;
 		if (error == 0)
 			return 0;
 		if (error != ENOENT && error != EISDIR)

@@ -33,6 +33,7 @@ struct http_request {
 	const struct identity *id;     /* whose rights it has */
 	const struct http_site *site;
 	struct http_text user; /* who has proven it, or at NULL */
+	const char *challenge; /* the field for a 401; NULL: there was none */
 	struct http_text uri;  /* as the client sent it, whatever scripts say then */
 	bool keep_alive;
 	int64_t now; /* seconds since 1970 */
@@ -49,6 +50,14 @@ struct http_request {
 
 /* Answers it, whatever it is. */
 void http_request_serve(struct http_request *r);
+
+/*
+ * For a directory that was asked for, and the name of an index in it.  Has that a location or
+ * a script of its own?  Then it is answered as if it was asked for itself: 0, or a status, or
+ * HTTP_CGI_REDIRECTS.
+ */
+bool http_request_is_apart(struct http_request *r, const char *index);
+int http_request_serve_index(struct http_request *r, const char *index);
 
 /* http_answer.c: each sends one whole answer, or sets broken. */
 void http_answer_status(struct http_request *r, int status, const char *fields);

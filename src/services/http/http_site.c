@@ -332,12 +332,21 @@ http_site_alias(const struct http_site *site, const struct http_target *t)
 	return found || !site->outer ? found : http_site_alias(site->outer, t);
 }
 
-const struct http_cgi *
-http_site_cgi(const struct http_site *site, const struct http_target *t)
+static const struct http_cgi *
+find_cgi(const struct http_site *site, const struct http_target *t)
 {
 	const void *found = longest(site->cgis, site->ncgis, sizeof(*site->cgis), t);
 
-	return found || !site->outer ? found : http_site_cgi(site->outer, t);
+	return found || !site->outer ? found : find_cgi(site->outer, t);
+}
+
+const struct http_cgi *
+http_site_script(const struct http_site *site, const struct http_target *t)
+{
+	const struct http_cgi *cgi = find_cgi(site, t);
+	const struct http_alias *alias = cgi ? http_site_alias(site, t) : NULL;
+
+	return !alias || cgi->prefix.len >= alias->prefix.len ? cgi : NULL;
 }
 
 const struct http_redirect *
