@@ -18,9 +18,12 @@
 #include <unistd.h>
 
 #define FIELD_BYTES_MAX 262144 /* of all fields together, whatever the limits are */
+#define ENDS_BYTES      6      /* CRLF before the request line, behind it, and at the end */
 #define BODY_BYTES      16384  /* room behind the largest head */
 #define LOG_LINE_BYTES  32768
 #define REFUSAL_LOG_MS  1000
+
+#define TOO_LONG "the head is too long"
 
 /*
  * How long a client may take to close after us: when something of it was not read; when
@@ -72,7 +75,7 @@ http_start(const struct service_setup *setup, char **err)
 	    util_max(conf->limit_request_field_size + 2,
 		     util_min(conf->limit_request_fields * (conf->limit_request_field_size + 2),
 			      FIELD_BYTES_MAX));
-	self.conn.size = self.limits.request_line + (size_t)fields + BODY_BYTES;
+	self.conn.size = self.limits.request_line + (size_t)fields + ENDS_BYTES + BODY_BYTES;
 	/* Not of the heap: pages that are never touched cost nothing. */
 	self.fields = mmap(NULL, table + self.conn.size, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -214,6 +217,10 @@ read_head(const char **why)
 		if (c->len > 0)
 			result = http_head_parse(&self.head, c->buf, c->len, &self.limits, &scanned,
 						 &used, &status, why);
+		if (result == HTTP_DONE && used > c->size - BODY_BYTES) {
+			*why = TOO_LONG;
+			return 431;
+		}
 		if (result == HTTP_DONE)
 			c->at = c->kept = used;
 		if (result != HTTP_MORE)
@@ -230,7 +237,7 @@ read_head(const char **why)
 		*why = "the head has not ended in time";
 		if (errno == ETIMEDOUT)
 			return 408;
-		*why = "the head is too long";
+		*why = TOO_LONG;
 		return errno == ENOBUFS ? (self.head.request_line.at ? 431 : 414) : 1;
 	}
 }
