@@ -12,7 +12,7 @@
 
 /* Every signal that a process of ours handles or ignores. */
 static const int changed_signals[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
-				       SIGPIPE, SIGCHLD, SIGTTIN, SIGTTOU, SIGALRM };
+				       SIGPIPE, SIGCHLD, SIGTTIN, SIGTTOU, SIGALRM, SIGXFSZ };
 
 static void
 reset_signals(void)

@@ -137,8 +137,8 @@ on_expire(int sig)
 static int
 set_signals(void)
 {
-	static const int ignored[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1,
-				       SIGUSR2, SIGTTIN, SIGTTOU, SIGPIPE };
+	static const int ignored[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1, SIGUSR2,
+				       SIGTTIN, SIGTTOU, SIGPIPE, SIGXFSZ };
 	struct sigaction sa = { .sa_handler = SIG_IGN, .sa_flags = SA_RESTART };
 
 	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
