@@ -47,17 +47,25 @@ warn_of_users(const struct conf_pool *pool, const char *path)
 	free(why);
 }
 
+/* Who writes an empty list can mean everybody or nobody. */
+static int
+add_list(struct cidr_list *access, char *const *list, bool deny, char **why)
+{
+	if (list && !*list)
+		return util_fail(why, "an empty list: leave the option out, or say who");
+	for (; list && *list; list++)
+		if (cidr_add(access, *list, deny, why) < 0)
+			return -1;
+	return 0;
+}
+
 /* The option that is at fault, with *why; NULL: none. */
 static const char *
 add_access(struct cidr_list *access, char *const *allow, char *const *deny, char **why)
 {
-	for (; allow && *allow; allow++)
-		if (cidr_add(access, *allow, false, why) < 0)
-			return "allow";
-	for (; deny && *deny; deny++)
-		if (cidr_add(access, *deny, true, why) < 0)
-			return "deny";
-	return NULL;
+	if (add_list(access, allow, false, why) < 0)
+		return "allow";
+	return add_list(access, deny, true, why) < 0 ? "deny" : NULL;
 }
 
 static int
