@@ -373,7 +373,7 @@ def test_an_error_document_that_the_workers_cannot_read_is_refused():
         assert '/404.html: ' in site.reload(conf, expect='refused')
         os.chmod(site.dir / '404.html', 0o644)
         site.reload(conf)
-        assert site.ask('/nothing').body == b'our own page'
+        eventually(lambda: site.ask('/nothing').body == b'our own page', 'the page of new workers')
 
 
 def test_alias_is_another_tree_below_a_prefix():
