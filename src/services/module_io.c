@@ -239,8 +239,8 @@ module_io_read_line(struct preforkd_conn *conn, char *line, size_t size)
 
 /*
  * Must the connection end, since the worker leaves or others wait?  What has come by then is
- * served, once, as far as the buffer takes it and to the end of its last request: a client
- * that always sends does not get another worker's time.
+ * served, as far as the buffer and one more have it, and to the end of the last request: a
+ * client that always sends does not get another worker's time.
  */
 static bool
 must_end(struct module_conn *c)
@@ -253,13 +253,12 @@ must_end(struct module_conn *c)
 		c->spared = false;
 		return false;
 	}
-	if (c->spared)
-		return empty || c->fills > c->last_fill;
-	if (empty && recv(c->pub.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
-		return true;
+	if (!c->spared)
+		c->last_fill = c->fills + 1;
 	c->spared = true;
-	c->last_fill = c->fills + empty;
-	return false;
+	if (c->fills + empty > c->last_fill)
+		return true;
+	return empty && recv(c->pub.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
 /* Between two requests; true: the next one has begun, or the connection has ended. */
