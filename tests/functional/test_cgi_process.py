@@ -388,5 +388,7 @@ def test_a_good_configuration(conf):
 def test_a_reload_takes_over_another_section():
     with Scripts({'one': NAME}) as site:
         assert site.ask('/cgi-bin/one').status == 200
+        old = site.workers()
         site.reload(http(cgi(prefix='/other/')))
+        site.wait_replaced(old, 4)
         assert [site.ask(f'/{name}/one').status for name in ('cgi-bin', 'other')] == [404, 200]

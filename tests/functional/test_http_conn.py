@@ -26,7 +26,7 @@ from web import HOST, Browsers, Client, Site, http, request, took
 CLOSE = 'Connection: close'
 FILES = {'file': b'file', 'hello.txt': b'Hello, world!\n'}
 # How much later than its limit something may come.
-LATE = 4 if SANITIZED else 1
+LATE = 4
 LONG = 'keepalive_timeout = 1h'
 
 
