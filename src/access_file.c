@@ -106,13 +106,16 @@ access_file_write(const struct access_file *file, const char *line, size_t len)
 	unsigned held_back;
 	char byte;
 	int fd = fd_channel_take(&own.channel, &byte, 1);
+	ssize_t n;
 
 	if (fd >= 0) {
 		dup3(fd, own.fd, O_CLOEXEC);
 		close(fd);
 	}
-	if (write(own.fd, line, len) != (ssize_t)len &&
-	    log_limit_pass(&limit, LOST_LOG_MS, &held_back))
+	/* Where a part is taken, the rest tells why not the whole. */
+	for (; len > 0 && (n = write(own.fd, line, len)) > 0; len -= (size_t)n)
+		line += n;
+	if (len > 0 && log_limit_pass(&limit, LOST_LOG_MS, &held_back))
 		log_error("%s: cannot write: %s%s", file->path, strerror(errno),
 			  log_limit_more(held_back, more));
 }

@@ -19,9 +19,12 @@
 #include <unistd.h>
 
 #define FIELD_BYTES_MAX 262144 /* of all fields together, whatever the limits are */
+#define ENDS_BYTES      6      /* CRLF before the request line, behind it, and at the end */
 #define BODY_BYTES      16384  /* room behind the largest head */
 #define LOG_LINE_BYTES  32768
 #define REFUSAL_LOG_MS  1000
+
+#define TOO_LONG "the head is too long"
 
 /*
  * How long a client may take to close after us: when something of it was not read; when
@@ -73,7 +76,7 @@ http_start(const struct service_setup *setup, char **err)
 	    util_max(conf->limit_request_field_size + 2,
 		     util_min(conf->limit_request_fields * (conf->limit_request_field_size + 2),
 			      FIELD_BYTES_MAX));
-	self.conn.size = self.limits.request_line + (size_t)fields + BODY_BYTES;
+	self.conn.size = self.limits.request_line + (size_t)fields + ENDS_BYTES + BODY_BYTES;
 	/* Not of the heap: pages that are never touched cost nothing. */
 	self.fields = mmap(NULL, table + self.conn.size, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -215,6 +218,10 @@ read_head(const char **why)
 		if (c->len > 0)
 			result = http_head_parse(&self.head, c->buf, c->len, &self.limits, &scanned,
 						 &used, &status, why);
+		if (result == HTTP_DONE && used > c->size - BODY_BYTES) {
+			*why = TOO_LONG;
+			return 431;
+		}
 		if (result == HTTP_DONE)
 			c->at = c->kept = used;
 		if (result != HTTP_MORE)
@@ -231,7 +238,7 @@ read_head(const char **why)
 		*why = "the head has not ended in time";
 		if (errno == ETIMEDOUT)
 			return 408;
-		*why = "the head is too long";
+		*why = TOO_LONG;
 		return errno == ENOBUFS ? (self.head.request_line.at ? 431 : 414) : 1;
 	}
 }
@@ -284,7 +291,7 @@ init_request(struct http_request *r, const struct conn *conn)
 	r->conf = self.conf;
 	r->status_socket = self.setup->status_socket;
 	r->places_fd = self.setup->places_fd;
-	r->site = &self.prepared->sites.at[0];
+	r->site = http_sites_find(&self.prepared->sites, self.head.authority);
 	r->now = time(NULL);
 	http_scratch_clear();
 }
@@ -315,11 +322,9 @@ serve_request(const struct conn *conn, int64_t requests)
 	} else if (self.head.content_length > self.conf->limit_request_body) {
 		refuse(413, "the body is too long");
 	} else {
-		/* Of several answers, none waits until the one before has arrived (RFC
-		 * 1122 4.2.3.4). */
+		/* None of several answers waits for the one before (RFC 1122 4.2.3.4). */
 		if (http_conn_has_request(&self.conn))
 			http_conn_stream(&self.conn);
-		r->site = http_sites_find(&self.prepared->sites, self.head.authority);
 		r->keep_alive = may_keep(requests) && !gives_way();
 		http_request_serve(r);
 	}

@@ -118,6 +118,7 @@ module_api_begin(struct conn *conn, const struct preforkd_pool *pool, void *stat
 	c->conn = conn;
 	c->idle_ms = c->deadline = 0;
 	c->at = c->len = c->out_len = 0;
+	c->fills = 0;
 	c->asked = c->spared = c->ended = c->broken = c->named = false;
 	self.serving = true;
 	return &c->pub;

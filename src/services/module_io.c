@@ -165,6 +165,7 @@ receive(struct module_conn *c, void *data, size_t size)
 		ssize_t n = limit_wait(c) < 0 ? -1 : recv(c->pub.fd, data, size, 0);
 
 		c->ended = n == 0;
+		c->fills += n > 0;
 		if (n > 0)
 			figures_count(c->conn->figures, FIGURE_BYTES_IN, (uint64_t)n);
 		if (n >= 0 || !may_try_again(c))
@@ -238,20 +239,26 @@ module_io_read_line(struct preforkd_conn *conn, char *line, size_t size)
 
 /*
  * Must the connection end, since the worker leaves or others wait?  What has come by then is
- * served, once: a client that always sends does not get another worker's time.
+ * served, as far as the buffer and one more have it, and to the end of the last request: a
+ * client that always sends does not get another worker's time.
  */
 static bool
 must_end(struct module_conn *c)
 {
 	const struct service_setup *setup = c->setup;
+	bool empty = c->at == c->len;
 	char byte;
 
-	if (!*setup->leaving && !scoreboard_is_crowded(setup->scoreboard))
+	if (!*setup->leaving && !scoreboard_is_crowded(setup->scoreboard)) {
+		c->spared = false;
 		return false;
-	if (c->spared || recv(c->pub.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
-		return true;
+	}
+	if (!c->spared)
+		c->last_fill = c->fills + 1;
 	c->spared = true;
-	return false;
+	if (c->fills + empty > c->last_fill)
+		return true;
+	return empty && recv(c->pub.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
 /* Between two requests; true: the next one has begun, or the connection has ended. */
@@ -269,12 +276,17 @@ wait_for_request(struct module_conn *c)
 		.figures = c->conn->figures,
 	};
 
-	if (must_end(c))
-		return false;
 	if (c->idle_ms > 0)
 		kept.deadline = util_min(kept.deadline, now + c->idle_ms);
 	scoreboard_keep(setup->slot);
 	return kept_wait(&kept);
+}
+
+/* The first bytes of it; false: there is none. */
+static bool
+get_request(struct module_conn *c, bool first)
+{
+	return module_io_flush(&c->pub) == 0 && (first || wait_for_request(c)) && fill(c) > 0;
 }
 
 bool
@@ -287,8 +299,7 @@ module_io_next_request(struct preforkd_conn *conn)
 	c->asked = true;
 	if (!first)
 		setup->request_done();
-	if (c->at == c->len &&
-	    (module_io_flush(conn) < 0 || (!first && !wait_for_request(c)) || fill(c) <= 0)) {
+	if ((!first && must_end(c)) || (c->at == c->len && !get_request(c, first))) {
 		struct scoreboard *sb = setup->scoreboard;
 
 		scoreboard_change(sb, (size_t)(setup->slot - sb->slots), ACTIVITY_CLOSING);

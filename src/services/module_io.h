@@ -22,9 +22,10 @@ struct module_conn {
 	int64_t deadline, deadline_ms; /* util_now_ms(), 0: none; how long that was */
 	size_t at, len, out_len;       /* in[at] to in[len] is not read yet */
 	bool asked;                    /* for its first request */
-	bool spared;                   /* it was to end, but a request had come */
-	bool ended, broken;            /* no more comes; no more can be sent */
-	bool named;                    /* peer is set */
+	uint64_t fills, last_fill; /* so often more was received; the last time for a spared one */
+	bool spared;               /* it was to end, but a request had come */
+	bool ended, broken;        /* no more comes; no more can be sent */
+	bool named;                /* peer is set */
 	char out[MODULE_BUFFER_BYTES], in[MODULE_BUFFER_BYTES];
 	char peer[ADDRESS_TEXT_BYTES];
 };

@@ -87,8 +87,9 @@ def test_a_script_that_reads_a_part_of_the_body():
     with Scripts({'part': TEXT + 'head -c 10'}) as site, nothing_left(site):
         for size in 10, 1000, 3 * MB:
             with site.client() as client:
-                client.send(post('/cgi-bin/part', size))
-                upload(client, size, b'x' * 65536)
+                # At once what the script reads: the head of its answer may come before the rest.
+                client.send(post('/cgi-bin/part', size) + b'x' * 10)
+                upload(client, size - 10, b'x' * 65536)
                 assert client.response().body == b'x' * 10
         with site.client() as client:  # little of it is left: the connection goes on
             for _ in range(3):
@@ -179,6 +180,26 @@ def test_a_request_behind_the_body_is_not_for_the_script():
         two = request('/cgi-bin/cat', CHUNKED, **POST) + chunked(b'chunks\n', 2)
         client.send((one + two + request('/cgi-bin/cat')) * 5)
         assert [client.response().body for _ in range(15)] == [b'body\n', b'chunks\n', b''] * 5
+
+
+def long_head(size, body):
+    """A request whose head has so many bytes, in fields that the limits of one allow."""
+    fields = [f'X-{number}: '.ljust(8000, 'x') for number in range(size // 8002)]
+    short = request('/cgi-bin/cat', *fields, body=body, **POST)
+    rest = size - (len(short) - len(body)) - len('X-Rest: ') - 2
+    return request('/cgi-bin/cat', *fields, 'X-Rest: ' + 'x' * rest, body=body, **POST)
+
+
+@pytest.mark.parametrize('behind', [0, 100, 8000, 16000, 16383, 16384, 16385])
+def test_a_head_leaves_room_for_its_body_or_is_431(behind):
+    most, body = 8190 + 262144 + 6, os.urandom(100000)
+    with Scripts({'cat': CAT}) as site:
+        for size, status in (most, 200), (most + behind, 431 if behind else 200):
+            data = long_head(size, body)
+            assert len(data) == size + len(body)
+            with site.client() as client:
+                answer = while_sending(client, data)
+                assert (answer.status, status != 200 or answer.body == body) == (status, True)
 
 
 # ---- bodies that are refused or do not come ----------------------------------------------

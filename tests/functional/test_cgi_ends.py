@@ -407,6 +407,20 @@ def test_without_descriptors_there_is_an_error_and_none_is_lost():
 
 # ---- what is written of it ---------------------------------------------------------------
 
+@pytest.mark.parametrize('name', ['endless', 'nph-endless'])
+def test_the_access_log_has_what_went_out_and_not_what_the_script_wrote(name):
+    scripts = {'endless': TEXT + 'exec cat /dev/zero',
+               'nph-endless': 'printf "HTTP/1.1 200 OK\\r\\n\\r\\n"; exec cat /dev/zero'}
+    options = ('workers = 1', 'access_log = "{dir}/access.log"', "access_format = '%s %B %X %O'")
+    with Scripts(scripts, conf=http(cgi(), options=options)) as site:
+        for number in range(1, 6):
+            with site.client() as client:
+                client.send(request(f'/cgi-bin/{name}')).take(500000)
+            status, body, sign, sent = site.wait_lines(number)[-1].split()
+            assert (status, sign) == (b'200', b'X')
+            assert 400000 < int(body) <= int(sent)
+
+
 def test_the_access_log():
     scripts = {'body': TEXT + 'printf body', 'cat': TEXT + 'cat', 'bad': 'echo', 'silent': SLEEP,
                'nph-raw': 'printf "HTTP/1.1 299 Odd\\r\\n\\r\\nraw"',

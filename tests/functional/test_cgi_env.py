@@ -157,6 +157,21 @@ def test_a_chunked_post_has_its_true_length(length, size):
             assert told['body'] == digest(body)
 
 
+def test_a_body_beyond_rlimit_fsize_is_500_and_the_worker_lives_on():
+    options = ('workers = 1', 'rlimit_fsize = 100k', 'access_log = "{dir}/access.log"')
+    head = request('/cgi-bin/show', 'Transfer-Encoding: chunked', method='POST')
+    with shows(conf=http('spool_dir = "{dir}/there"', cgi(), options=options)) as site:
+        workers = site.workers()
+        with site.client() as client:
+            client.send(head + chunked(b'x' * 300000))
+            assert client.response('POST').status == 500
+        site.wait_log(r'error: pool web: .*a request body, in a file in .*: File too large$')
+        for _ in range(200):
+            assert site.ask('/cgi-bin/' + 'x' * 1000).status == 404
+        site.wait_log(r'error: .*/access\.log: cannot write: File too large')
+        assert site.workers() == workers
+
+
 def test_a_spooled_body_is_in_spool_dir_and_leaves_nothing_there():
     conf = http('spool_dir = "{dir}/spool"', cgi())
     peeks = TEXT + 'exec ls -l /proc/self/fd "{dir}/spool"'

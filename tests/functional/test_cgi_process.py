@@ -91,6 +91,26 @@ def test_the_longest_prefix_counts_and_a_script_comes_before_a_file():
         assert site.ask('/cgi-bin').status == 404
 
 
+@pytest.mark.parametrize('at', ['/app/', '/shown/'])
+def test_a_script_that_is_an_index_is_run_and_never_shown(at):
+    script = '#!/bin/sh\n# secret\necho X: y; echo; echo "$SCRIPT_NAME $QUERY_STRING $REQUEST_URI"\n'
+    conf = http('index = { "nothing", "index.cgi", "index.html" }', 'alias "/shown" { path = "{dir}/www/app" }',
+                *[f'cgi "{path}index.cgi" {{ script = "{{dir}}/www/app/index.cgi" }}'
+                  for path in ('/app/', '/shown/')],
+                'location "/app/index.cgi" { deny = { "127.0.0.2" } }')
+    site = Scripts({}, conf=conf, files={'app/index.html': b'file', 'index.html': b'home'})
+    put(site.root / 'app/index.cgi', script.encode(), 0o755)
+    with site, site.client() as client:
+        answer = client.ask(f'{at}?a=b')
+        assert (answer.status, answer.body.decode()) == (200, f'{at}index.cgi a=b {at}?a=b\n')
+        head = client.ask(at, method='HEAD')
+        assert (head.status, head['X'], head['Content-Length']) == (200, 'y', None)
+        assert client.ask(f'{at}index.html').body == b'file'
+        assert client.ask('/').body == b'home'
+        (site.root / 'app/index.cgi').unlink()
+        assert client.ask(at).body == b'file'
+
+
 def test_files_are_served_as_before_beside_scripts():
     with Scripts({'script': NAME}, files={'file': b'file'}) as site, site.client() as client:
         for _ in range(2):
@@ -368,5 +388,7 @@ def test_a_good_configuration(conf):
 def test_a_reload_takes_over_another_section():
     with Scripts({'one': NAME}) as site:
         assert site.ask('/cgi-bin/one').status == 200
+        old = site.workers()
         site.reload(http(cgi(prefix='/other/')))
+        site.wait_replaced(old, 4)
         assert [site.ask(f'/{name}/one').status for name in ('cgi-bin', 'other')] == [404, 200]

@@ -389,6 +389,24 @@ def test_error_document_of_a_request_that_is_wrong():
         assert (answer.status, answer.body, answer.closes) == (400, b'our own page', True)
 
 
+@pytest.mark.parametrize('refused, status', [
+    (request('/', host='docs.test', method='POST', body=b'x' * 11), 413),
+    (request('/', 'Expect: the unexpected', host='docs.test'), 417),
+    (request('/', 'Transfer-Encoding: gzip', host='docs.test'), 501),
+    (request('http://docs.test/', 'A: ' + 'b' * 70), 431)])
+def test_a_request_that_is_refused_is_for_the_site_that_it_names(refused, status):
+    lines = ['server_name = "default.test"', 'limit_request_body = 10',
+             'limit_request_field_size = 64', 'site "docs" {', 'server_name = "docs.test"',
+             'header = { "X-Site: docs" }', f'error_document {status} {{ file = "{{dir}}/page" }}', '}']
+    options = ('access_log = "{dir}/access.log"', 'access_format = "%v %s"')
+    site = Site(http(*lines, options=options))
+    put(site.dir / 'page', b'our own page')
+    with site:
+        answer = site.raw(refused)
+        assert (answer.status, answer.body, answer['X-Site']) == (status, b'our own page', 'docs')
+        assert site.wait_lines(1) == [f'docs.test {status}'.encode()]
+
+
 @pytest.mark.root
 def test_an_error_document_that_the_workers_cannot_read_is_refused():
     conf = http('error_document 404 { file = "{dir}/404.html" }')
@@ -403,7 +421,7 @@ def test_an_error_document_that_the_workers_cannot_read_is_refused():
         assert '/404.html: ' in site.reload(conf, expect='refused')
         os.chmod(site.dir / '404.html', 0o644)
         site.reload(conf)
-        assert site.ask('/nothing').body == b'our own page'
+        eventually(lambda: site.ask('/nothing').body == b'our own page', 'the page of new workers')
 
 
 def test_alias_is_another_tree_below_a_prefix():
@@ -631,6 +649,29 @@ def test_no_way_of_writing_a_path_leads_past_a_location():
         assert client.ask('/privately').body == b'open'
         assert client.ask('/PRIVATE/file').status == 404
         assert ask_from(site, '127.0.0.2', '/private/file').body == b'secret'
+
+
+def test_the_location_of_an_index_holds_for_its_directory_too():
+    site = Site(http('index = { "start.html", "index.html" }',
+                     'location "/deny/index.html" { deny = { "127.0.0.1" } }',
+                     'location "/ask/index.html" { auth_realm = "x"\nauth_user_file = "{dir}/users" }',
+                     'location "/around" { deny = { "127.0.0.1" } }',
+                     'location "/around/index.html" { allow = { "127.0.0.1" } }',
+                     'redirect "/deny/start.html" { to = "/" }',
+                     options=('access_log = "{dir}/access.log"', 'access_format = "%U %s %u"')),
+                {f'{name}/index.html': b'secret' for name in ('deny', 'ask', 'around')})
+    put(site.dir / 'users', f'joe:{hashed("pw", "bcrypt")}\n'.encode())
+    with site, site.client() as client:
+        for method in 'GET', 'HEAD':
+            assert client.ask('/deny/', method=method).status == 403
+            assert client.ask('/around/', method=method).status == 403
+            assert client.ask('/around/index.html', method=method).status == 200
+        asked = client.ask('/ask/')
+        assert (asked.status, asked['WWW-Authenticate']) == (401, 'Basic realm="x", charset="UTF-8"')
+        assert client.ask('/ask/', basic('joe', 'pw')).body == b'secret'
+        assert site.wait_lines(8)[-1] == b'/ask/ 200 joe'
+        put(site.root / 'deny/start.html', b'start')
+        assert client.ask('/deny/').body == b'start'
 
 
 def test_the_methods_of_a_denied_location_are_denied_too():

@@ -69,6 +69,9 @@ def test_what_is_not_there():
         assert ask(site, '/healthz/').status == 404
         refused = site.client('status').ask('/healthz', method='POST', body=b'x')
         assert (refused.status, refused['Allow']) == (405, 'GET, HEAD, OPTIONS')
+        options = site.client('status').ask('/healthz', method='OPTIONS')
+        assert (options.status, options['Allow'], options.body) == (200, 'GET, HEAD, OPTIONS', b'')
+        assert site.client('status').ask('/healthz', method='GUESS').status == 501
         head = site.client('status').ask('/healthz', method='HEAD')
         assert (head.status, head['Content-Length'], head.body) == (200, '17', b'')
 

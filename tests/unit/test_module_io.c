@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include "module_api.h"
+#include "module_io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -399,6 +400,34 @@ an_idle_connection_gives_way_once(void **state)
 	assert_false(preforkd_next_request(c));
 }
 
+/* The daemon's buffer ends in the middle of each line. */
+static void
+who_always_sends_gets_no_more_than_has_come(void **state)
+{
+	enum { LINE = 8, LINES = 10000 };
+	static char text[LINE * LINES + 1];
+	int most = 2 * MODULE_BUFFER_BYTES / LINE, n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < LINES; i++)
+		memcpy(text + i * LINE, "1234567\n", LINE + 1);
+	client_says("1\n");
+	client_says(text);
+	assert_true(preforkd_next_request(c));
+	expect_line("1");
+	setup.scoreboard->crowded = 1;
+	for (; preforkd_next_request(c) && n <= most; n++)
+		expect_line("1234567");
+	assert_in_range(n, MODULE_BUFFER_BYTES / LINE + 100, most);
+
+	client_says("1234567\n");
+	setup.scoreboard->crowded = 0;
+	assert_true(preforkd_next_request(c));
+	expect_line("1234567");
+	setup.scoreboard->crowded = 1;
+	assert_true(preforkd_next_request(c)); /* another crowd, and more has come by then */
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int
@@ -421,6 +450,7 @@ main(void)
 		TEST(between_requests_it_is_kept_and_afterwards_busy),
 		TEST(a_worker_that_leaves_takes_no_further_request_but_what_has_come),
 		TEST(an_idle_connection_gives_way_once),
+		TEST(who_always_sends_gets_no_more_than_has_come),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

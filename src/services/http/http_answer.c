@@ -44,6 +44,7 @@ http_answer_head(struct http_request *r, struct http_reply *reply, bool more)
 HOT void
 http_answer_body(struct http_request *r, struct http_reply *reply, const char *body, size_t len)
 {
+	uint64_t before = r->conn->out;
 	size_t head;
 	bool more;
 
@@ -55,10 +56,17 @@ http_answer_body(struct http_request *r, struct http_reply *reply, const char *b
 		len = 0;
 	/* A last answer and the end of the connection are one segment. */
 	more = r->is_all && !r->keep_alive;
-	if (!http_conn_send_pair(r->conn, r->sent.at, head, body, len, more))
-		r->broken = true;
-	else
-		r->body = (int64_t)len;
+	r->broken = !http_conn_send_pair(r->conn, r->sent.at, head, body, len, more);
+	r->body = util_max((int64_t)(r->conn->out - before) - (int64_t)head, 0);
+}
+
+void
+http_answer_file(struct http_request *r, int fd, int64_t from, int64_t len)
+{
+	uint64_t before = r->conn->out;
+
+	r->broken = !http_conn_send_file(r->conn, fd, from, len);
+	r->body += (int64_t)(r->conn->out - before);
 }
 
 /* The site's own page for a status; false: there is none, or it cannot be read. */
@@ -78,12 +86,8 @@ send_error_document(struct http_request *r, struct http_reply *reply)
 	reply->type = http_mime_type(r->mime, path);
 	reply->length = st.st_size;
 	has_body = r->head->method != HTTP_HEAD && st.st_size > 0;
-	if (http_answer_head(r, reply, has_body) && has_body) {
-		if (http_conn_send_file(r->conn, fd, 0, st.st_size))
-			r->body = st.st_size;
-		else
-			r->broken = true;
-	}
+	if (http_answer_head(r, reply, has_body) && has_body)
+		http_answer_file(r, fd, 0, st.st_size);
 	close(fd);
 	return true;
 }

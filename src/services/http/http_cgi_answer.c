@@ -42,6 +42,15 @@ http_cgi_answer_is_pending(const struct http_cgi_answer *a)
 	return a->out[0].len > 0 || a->out[1].len > 0;
 }
 
+void
+http_cgi_answer_drop(struct http_cgi_answer *a)
+{
+	size_t end = a->chunked ? FRAME_END : 0, len = a->out[1].len;
+
+	a->request->body -= util_min((int64_t)(len > end ? len - end : 0), (int64_t)a->piece);
+	a->out[0].len = a->out[1].len = 0;
+}
+
 static void
 fault(struct http_cgi_answer *a, const char *why)
 {
@@ -64,6 +73,7 @@ pass_body(struct http_cgi_answer *a, char *at, size_t len)
 	if (len == 0)
 		return;
 	a->request->body += (int64_t)len;
+	a->piece = len;
 	if (a->left >= 0)
 		a->left -= (int64_t)len;
 	if (a->chunked) {
@@ -207,6 +217,7 @@ http_cgi_answer_read(struct http_cgi_answer *a, size_t n)
 	case HTTP_CGI_RAW:
 		note_raw_status(a, n);
 		a->request->body += (int64_t)n;
+		a->piece = n;
 		a->out[1] = (struct http_text){ room, n };
 		break;
 	case HTTP_CGI_DROP:
@@ -227,6 +238,7 @@ http_cgi_answer_end(struct http_cgi_answer *a, bool whole)
 	if (a->state != HTTP_CGI_BODY)
 		return;
 	r->broken = a->left > 0 || (a->left < 0 && !whole);
+	a->piece = 0;
 	if (a->chunked && whole)
 		a->out[1] = (struct http_text){ "0\r\n\r\n", 5 };
 	a->state = HTTP_CGI_DROP;

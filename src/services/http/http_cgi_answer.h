@@ -27,6 +27,7 @@ struct http_cgi_answer {
 	const char *why;
 
 	struct http_text out[2]; /* for the client; the caller takes what it has sent */
+	size_t piece;            /* so many bytes of out[1] were of the body */
 };
 
 void http_cgi_answer_init(struct http_cgi_answer *a, struct http_request *r, bool raw);
@@ -39,5 +40,8 @@ void http_cgi_answer_read(struct http_cgi_answer *a, size_t n);
 void http_cgi_answer_end(struct http_cgi_answer *a, bool whole);
 
 bool http_cgi_answer_is_pending(const struct http_cgi_answer *a);
+
+/* What is pending will not be sent, and is none of what the request has for its answer. */
+void http_cgi_answer_drop(struct http_cgi_answer *a);
 
 #endif

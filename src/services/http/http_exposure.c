@@ -25,15 +25,6 @@ below(const char *root, const char *path)
 	return path + len;
 }
 
-static bool
-is_run(const struct http_site *site, const struct http_target *t)
-{
-	const struct http_cgi *cgi = http_site_cgi(site, t);
-	const struct http_alias *alias = http_site_alias(site, t);
-
-	return cgi && (!alias || cgi->prefix.len >= alias->prefix.len);
-}
-
 /* files: a directory that the site shows below prefix. */
 static int
 check_one(const struct http_site *site, const char *prefix, const char *files,
@@ -50,7 +41,7 @@ check_one(const struct http_site *site, const char *prefix, const char *files,
 	n = snprintf(t.path, sizeof(t.path), "%.*s%s%s", (int)len, prefix, rest,
 		     cgi->conf->path ? "/" : "");
 	t.len = util_min((size_t)n, sizeof(t.path) - 1);
-	if (is_run(site, &t))
+	if (http_site_script(site, &t))
 		return 0;
 	return conf_block_fail(cgi->block, cgi->conf->path ? "path" : "script",
 			       util_format("%s would be shown as %s at %s",

@@ -104,6 +104,7 @@ send_small(struct http_request *r, struct http_reply *reply, int fd, int64_t siz
 	}
 	if (n != size)
 		reply->entity = NULL;
+	r->is_all = true;
 	http_answer_body(r, reply, small, (size_t)n);
 }
 
@@ -117,10 +118,7 @@ send_whole(struct http_request *r, struct http_reply *reply, int fd, int64_t siz
 	} else if (size <= HTTP_SMALL_BYTES) {
 		send_small(r, reply, fd, size);
 	} else if (http_answer_head(r, reply, size < LARGE_BYTES)) {
-		if (http_conn_send_file(r->conn, fd, 0, size))
-			r->body = size;
-		else
-			r->broken = true;
+		http_answer_file(r, fd, 0, size);
 	}
 }
 
@@ -258,6 +256,17 @@ serve_listing(struct http_request *r, int root, const char *path, int dir)
 	return status;
 }
 
+static bool
+is_file(const struct http_request *r, int root, const char *path)
+{
+	struct http_file file;
+
+	if (open_at(r, root, path, &file) < 0)
+		return false;
+	http_files_close(&file);
+	return S_ISREG(file.st.st_mode);
+}
+
 static int
 serve_directory(struct http_request *r, int root, const char *path)
 {
@@ -267,8 +276,11 @@ serve_directory(struct http_request *r, int root, const char *path)
 
 	for (size_t i = 0; index && index[i]; i++) {
 		const char *longer = http_scratch_format("%s%s", path, index[i]);
-		int error = longer ? try_file(r, root, longer) : ENOMEM;
+		int error;
 
+		if (longer && http_request_is_apart(r, index[i]) && is_file(r, root, longer))
+			return http_request_serve_index(r, index[i]);
+		error = longer ? try_file(r, root, longer) : ENOMEM;
 		if (error == 0)
 			return 0;
 		if (error != ENOENT && error != EISDIR)
@@ -287,7 +299,6 @@ http_file_serve(struct http_request *r, int root, const char *path)
 {
 	int error;
 
-	r->is_all = true;
 	if (r->target.slash)
 		return serve_directory(r, root, path);
 	error = try_file(r, root, path);

@@ -216,7 +216,7 @@ lose_client(struct http_pump *p)
 	give_grace(p);
 	self.gone = true;
 	p->answer->state = HTTP_CGI_DROP;
-	p->answer->out[0].len = p->answer->out[1].len = 0;
+	http_cgi_answer_drop(p->answer);
 	close_input(p);
 	return false;
 }
@@ -315,6 +315,7 @@ http_pump_run(struct http_pump *p)
 	http_conn_stream(p->conn);
 	feed_script(p);
 	end = run(p);
+	http_cgi_answer_drop(p->answer);
 	close_input(p);
 	return end;
 }

@@ -16,16 +16,12 @@
 static const char last_boundary[] = "\r\n--" BOUNDARY "--\r\n";
 
 static void
-send_part(struct http_request *r, int fd, const struct http_range *range)
+send_text(struct http_request *r, const char *text, size_t len, bool more)
 {
-	int64_t len = range->last - range->first + 1;
+	uint64_t before = r->conn->out;
 
-	if (r->broken)
-		return;
-	if (http_conn_send_file(r->conn, fd, range->first, len))
-		r->body += len;
-	else
-		r->broken = true;
+	r->broken = !http_conn_send(r->conn, text, len, more);
+	r->body += (int64_t)(r->conn->out - before);
 }
 
 static void
@@ -41,7 +37,7 @@ send_one(struct http_request *r, struct http_reply *reply, int fd, const struct 
 	reply->fields = fields;
 	reply->length = range->last - range->first + 1;
 	if (http_answer_head(r, reply, true))
-		send_part(r, fd, range);
+		http_answer_file(r, fd, range->first, reply->length);
 }
 
 static int
@@ -67,18 +63,14 @@ send_several(struct http_request *r, struct http_reply *reply, int fd,
 		reply->length +=
 		    part_head(text, &ranges[i], type, size) + ranges[i].last - ranges[i].first + 1;
 	http_answer_head(r, reply, true);
-	r->body = r->broken ? 0 : (int64_t)sizeof(last_boundary) - 1;
 	for (size_t i = 0; i < n && !r->broken; i++) {
-		int len = part_head(text, &ranges[i], type, size);
-
-		r->body += len;
-		if (http_conn_send(r->conn, text, (size_t)len, true))
-			send_part(r, fd, &ranges[i]);
-		else
-			r->broken = true;
+		send_text(r, text, (size_t)part_head(text, &ranges[i], type, size), true);
+		if (!r->broken)
+			http_answer_file(r, fd, ranges[i].first,
+					 ranges[i].last - ranges[i].first + 1);
 	}
-	if (!r->broken && !http_conn_send(r->conn, last_boundary, sizeof(last_boundary) - 1, false))
-		r->broken = true;
+	if (!r->broken)
+		send_text(r, last_boundary, sizeof(last_boundary) - 1, false);
 }
 
 HOT bool

@@ -1,6 +1,7 @@
 #include "http_request.h"
 
 #include "address.h"
+#include "http_scratch.h"
 #include "layout.h"
 #include "log.h"
 
@@ -11,8 +12,6 @@
 
 #define CIRCLE_LOG_MS    1000 /* and so many at once */
 #define CIRCLE_LOG_BURST 10
-
-#define ALLOW "Allow: GET, HEAD, OPTIONS\r\n"
 
 /*
  * What the path has behind the prefix goes behind the target, with one slash between them
@@ -44,9 +43,9 @@ serve_redirect(struct http_request *r, const struct http_redirect *redirect)
 	http_answer_redirect_query(r, (int)redirect->conf->code, location, sizeof(location));
 }
 
-/* Who may see what lies below a location.  0, or a status, with *fields for 401. */
+/* Who may see what lies below a location.  0, or a status, with the challenge for 401. */
 static int
-check_location(struct http_request *r, char *fields, size_t size)
+check_location(struct http_request *r)
 {
 	const struct http_location *location = http_site_location(r->site, &r->target);
 	struct http_text given = { NULL, 0 };
@@ -65,9 +64,9 @@ check_location(struct http_request *r, char *fields, size_t size)
 		given = http_head_get(r->head, "authorization");
 	status = http_auth_check(location->auth, given, &r->user, &why);
 	if (status == 401)
-		snprintf(fields, size,
-			 "WWW-Authenticate: Basic realm=\"%s\", charset=\"UTF-8\"\r\n",
-			 location->conf->auth_realm);
+		r->challenge = http_scratch_format(
+		    "WWW-Authenticate: Basic realm=\"%s\", charset=\"UTF-8\"\r\n",
+		    location->conf->auth_realm);
 	if (status == 500 && why &&
 	    log_limit_pass(&r->scoreboard->auth_limit, HTTP_FAULT_LOG_MS, &held_back))
 		log_error("pool %s: %s: auth_user_file %s: %s%s", r->pool,
@@ -79,20 +78,15 @@ check_location(struct http_request *r, char *fields, size_t size)
 static int
 serve_path(struct http_request *r)
 {
-	const struct http_redirect *redirect = http_site_redirect(r->site, &r->target);
-	const struct http_cgi *cgi = http_site_cgi(r->site, &r->target);
+	const struct http_cgi *cgi = http_site_script(r->site, &r->target);
 	const struct http_alias *alias = http_site_alias(r->site, &r->target);
 	const struct http_status *status = http_site_status(r->site, &r->target);
 	const char *path = r->target.path + 1;
 	int root = r->site->root;
 
-	if (redirect) {
-		serve_redirect(r, redirect);
-		return 0;
-	}
 	if (status)
 		return http_status_serve(r, status);
-	if (cgi && (!alias || cgi->prefix.len >= alias->prefix.len))
+	if (cgi)
 		return http_cgi_serve(r, cgi);
 	if (r->head->method == HTTP_UNKNOWN)
 		return 501;
@@ -108,7 +102,7 @@ serve_path(struct http_request *r)
 	case HTTP_HEAD:
 		return http_file_serve(r, root, path);
 	case HTTP_OPTIONS:
-		http_answer_status(r, 200, ALLOW);
+		http_answer_status(r, 200, HTTP_ALLOW);
 		return 0;
 	default:
 		return 405;
@@ -117,12 +111,57 @@ serve_path(struct http_request *r)
 
 /* 0: it is answered; or a status, or HTTP_CGI_REDIRECTS. */
 static int
-serve_target(struct http_request *r, char *challenge, size_t size)
+serve_target(struct http_request *r)
 {
+	const struct http_redirect *redirect;
 	int status = http_target_parse(r->head->origin, &r->target);
 
 	if (status == 0)
-		status = check_location(r, challenge, size);
+		status = check_location(r);
+	if (status != 0)
+		return status;
+	redirect = http_site_redirect(r->site, &r->target);
+	if (!redirect)
+		return serve_path(r);
+	serve_redirect(r, redirect);
+	return 0;
+}
+
+/* False: there is no room for it. */
+static bool
+append(struct http_target *target, const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len >= sizeof(target->path) - target->len)
+		return false;
+	memcpy(target->path + target->len, name, len + 1);
+	target->len += len;
+	return true;
+}
+
+bool
+http_request_is_apart(struct http_request *r, const char *index)
+{
+	const struct http_location *around = http_site_location(r->site, &r->target);
+	size_t len = r->target.len;
+	bool apart =
+	    append(&r->target, index) && (http_site_script(r->site, &r->target) ||
+					  http_site_location(r->site, &r->target) != around);
+
+	r->target.len = len;
+	r->target.path[len] = '\0';
+	return apart;
+}
+
+int
+http_request_serve_index(struct http_request *r, const char *index)
+{
+	int status;
+
+	append(&r->target, index);
+	r->target.slash = false;
+	status = check_location(r);
 	return status == 0 ? serve_path(r) : status;
 }
 
@@ -144,22 +183,21 @@ redirect(struct http_request *r, struct http_head *again)
 HOT void
 http_request_serve(struct http_request *r)
 {
-	char challenge[512] = "", client[ADDRESS_TEXT_BYTES], more[LOG_MORE_BYTES];
+	char client[ADDRESS_TEXT_BYTES], more[LOG_MORE_BYTES];
 	struct http_head again;
 	unsigned held_back;
 	int status, redirects = 0;
 
 	if (r->head->method == HTTP_TRACE || r->head->method == HTTP_CONNECT) {
-		http_answer_status(r, 405, ALLOW);
+		http_answer_status(r, 405, HTTP_ALLOW);
 		return;
 	}
 	if (r->head->method == HTTP_OPTIONS && http_text_is(r->head->origin, "*")) {
-		http_answer_status(r, 200, ALLOW);
+		http_answer_status(r, 200, HTTP_ALLOW);
 		return;
 	}
 	r->uri = r->head->origin;
-	while ((status = serve_target(r, challenge, sizeof(challenge))) == HTTP_CGI_REDIRECTS &&
-	       redirects++ < REDIRECTS_MAX)
+	while ((status = serve_target(r)) == HTTP_CGI_REDIRECTS && redirects++ < REDIRECTS_MAX)
 		redirect(r, &again);
 	if (status == HTTP_CGI_REDIRECTS) {
 		if (log_limit_burst(&r->scoreboard->circle_limit, CIRCLE_LOG_MS, CIRCLE_LOG_BURST,
@@ -172,8 +210,5 @@ http_request_serve(struct http_request *r)
 	if (status == 400)
 		r->keep_alive = false;
 	if (status != 0)
-		http_answer_status(r, status,
-				   status == 405       ? ALLOW
-				   : challenge[0] != 0 ? challenge
-						       : NULL);
+		http_answer_status(r, status, status == 405 ? HTTP_ALLOW : r->challenge);
 }

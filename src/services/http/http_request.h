@@ -16,6 +16,7 @@
 #define HTTP_SMALL_BYTES          32768 /* a body up to this goes out with its head */
 #define HTTP_REDIRECT_QUERY_BYTES 16384 /* room for one in a Location, whatever its path is */
 #define HTTP_FAULT_LOG_MS         10000
+#define HTTP_ALLOW                "Allow: GET, HEAD, OPTIONS\r\n" /* whatever is no script's */
 
 struct http_request {
 	struct http_conn *conn;
@@ -32,6 +33,7 @@ struct http_request {
 	const struct identity *id;     /* whose rights it has */
 	const struct http_site *site;
 	struct http_text user; /* who has proven it, or at NULL */
+	const char *challenge; /* the field for a 401; NULL: there was none */
 	struct http_text uri;  /* as the client sent it, whatever scripts say then */
 	bool keep_alive;
 	bool is_all; /* nothing is waited for between the answer and the end of the connection */
@@ -50,6 +52,14 @@ struct http_request {
 /* Answers it, whatever it is. */
 void http_request_serve(struct http_request *r);
 
+/*
+ * For a directory that was asked for, and the name of an index in it.  Has that a location or
+ * a script of its own?  Then it is answered as if it was asked for itself: 0, or a status, or
+ * HTTP_CGI_REDIRECTS.
+ */
+bool http_request_is_apart(struct http_request *r, const char *index);
+int http_request_serve_index(struct http_request *r, const char *index);
+
 /* http_answer.c: each sends one whole answer, or sets broken. */
 void http_answer_status(struct http_request *r, int status, const char *fields);
 void http_answer_redirect(struct http_request *r, int status, const char *location);
@@ -59,6 +69,9 @@ void http_answer_redirect_query(struct http_request *r, int status, char *locati
 void http_answer_slash(struct http_request *r);
 void http_answer_body(struct http_request *r, struct http_reply *reply, const char *body,
 		      size_t len);
+
+/* So much of a file as its body, or a part of that. */
+void http_answer_file(struct http_request *r, int fd, int64_t from, int64_t len);
 
 /* The head alone, r->sent; 0: it is too long, and broken is set. */
 size_t http_answer_make(struct http_request *r, struct http_reply *reply);

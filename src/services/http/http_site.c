@@ -48,17 +48,25 @@ warn_of_users(const struct conf_pool *pool, const char *path)
 	free(why);
 }
 
+/* Who writes an empty list can mean everybody or nobody. */
+static int
+add_list(struct cidr_list *access, char *const *list, bool deny, char **why)
+{
+	if (list && !*list)
+		return util_fail(why, "an empty list: leave the option out, or say who");
+	for (; list && *list; list++)
+		if (cidr_add(access, *list, deny, why) < 0)
+			return -1;
+	return 0;
+}
+
 /* The option that is at fault, with *why; NULL: none. */
 static const char *
 add_access(struct cidr_list *access, char *const *allow, char *const *deny, char **why)
 {
-	for (; allow && *allow; allow++)
-		if (cidr_add(access, *allow, false, why) < 0)
-			return "allow";
-	for (; deny && *deny; deny++)
-		if (cidr_add(access, *deny, true, why) < 0)
-			return "deny";
-	return NULL;
+	if (add_list(access, allow, false, why) < 0)
+		return "allow";
+	return add_list(access, deny, true, why) < 0 ? "deny" : NULL;
 }
 
 static int
@@ -333,12 +341,21 @@ http_site_alias(const struct http_site *site, const struct http_target *t)
 	return found || !site->outer ? found : http_site_alias(site->outer, t);
 }
 
-HOT const struct http_cgi *
-http_site_cgi(const struct http_site *site, const struct http_target *t)
+HOT static const struct http_cgi *
+find_cgi(const struct http_site *site, const struct http_target *t)
 {
 	const void *found = longest(site->cgis, site->ncgis, sizeof(*site->cgis), t);
 
-	return found || !site->outer ? found : http_site_cgi(site->outer, t);
+	return found || !site->outer ? found : find_cgi(site->outer, t);
+}
+
+HOT const struct http_cgi *
+http_site_script(const struct http_site *site, const struct http_target *t)
+{
+	const struct http_cgi *cgi = find_cgi(site, t);
+	const struct http_alias *alias = cgi ? http_site_alias(site, t) : NULL;
+
+	return !alias || cgi->prefix.len >= alias->prefix.len ? cgi : NULL;
 }
 
 HOT const struct http_redirect *

@@ -76,7 +76,8 @@ const struct http_site *http_sites_find(const struct http_sites *sites, struct h
 
 /* The longest prefix that fits the path, of the site or else of the outer one; NULL: none. */
 const struct http_alias *http_site_alias(const struct http_site *site, const struct http_target *t);
-const struct http_cgi *http_site_cgi(const struct http_site *site, const struct http_target *t);
+/* NULL also where the prefix of an alias is longer. */
+const struct http_cgi *http_site_script(const struct http_site *site, const struct http_target *t);
 const struct http_redirect *http_site_redirect(const struct http_site *site,
 					       const struct http_target *t);
 const struct http_location *http_site_location(const struct http_site *site,

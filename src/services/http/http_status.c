@@ -134,6 +134,12 @@ http_status_serve(struct http_request *r, const struct http_status *section)
 	view = find_view(rest);
 	if (!view)
 		return 404;
+	if (r->head->method == HTTP_UNKNOWN)
+		return 501;
+	if (r->head->method == HTTP_OPTIONS) {
+		http_answer_status(r, 200, HTTP_ALLOW);
+		return 0;
+	}
 	if (r->head->method != HTTP_GET && r->head->method != HTTP_HEAD)
 		return 405;
 	doc = r->status_socket ? status_query(r->status_socket, section->pools, ANSWER_MS, &err)
