@@ -275,6 +275,7 @@ commit_entry(struct reload_entry *entry, int64_t now)
 		pool->drained |= !pool->parked; /* by the master before us */
 		conf_pool_free(pool->parked);
 		pool->parked = generation_yield(entry->gen);
+		pool->extra = 0;
 		return;
 	}
 	listener_change(pool->current->listener, &entry->gen->listen);

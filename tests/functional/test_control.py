@@ -605,6 +605,20 @@ def test_a_reload_keeps_a_drained_pool_drained(change):
         wait_pool(daemon, 'echo', state='running', idle=2)
 
 
+def test_a_reload_forgets_the_scaling_of_a_drained_pool():
+    def sizes(least):
+        return pool('echo', 'start_workers = 0', f'min_spare_workers = {least}',
+                    'max_spare_workers = 10')
+
+    with Daemon(sizes(5)) as daemon:
+        daemon.done('scale', 'echo', '0')
+        daemon.done('drain', 'echo')
+        daemon.reload(sizes(1))
+        daemon.done('resume', 'echo')
+        wait_pool(daemon, 'echo', extra=0, idle=1)
+        assert daemon.ask('echo', b'again\n') == b'again\n'
+
+
 def test_a_drained_pool_can_be_dropped_from_the_file_and_come_back():
     conf = pool('echo', 'workers = 2')
     with Daemon(conf + pool('other')) as daemon:
