@@ -96,8 +96,13 @@ pool_old_sweep(struct pool *pool, int64_t now, int64_t *look_at)
 		struct generation *gen = *at;
 		bool finishing = gen->phase == GENERATION_FINISHING && !pool->fast;
 
-		if (finishing && gen->listener)
+		if (finishing && gen->listener) {
 			finish_generation(pool, gen, now, look_at);
+		} else {
+			/* Who stays for its last connection must not look like one who accepts. */
+			listener_release(gen->listener);
+			gen->listener = NULL;
+		}
 		if (gen->workers > 0 || (finishing && gen->listener)) {
 			at = &gen->next;
 			continue;
