@@ -513,6 +513,15 @@ def test_an_on_demand_pool_has_no_program_until_somebody_comes_and_none_afterwar
             eventually(lambda: not programs(daemon), 'the end of the last program')
 
 
+def test_an_on_demand_pool_serves_whoever_comes_after_its_back_off():
+    with resident(service(sizes=ON_DEMAND)) as daemon:
+        for _ in range(10):
+            assert ask(daemon, 'exit 3') == ''
+        wait_pool(daemon, 'p', state='backed off')
+        wait_pool(daemon, 'p', state='running')
+        assert ask(daemon, 'pid').isdigit()
+
+
 def test_a_burst_on_an_on_demand_pool_is_not_served_one_by_one():
     with resident(service(sizes=ON_DEMAND)) as daemon:
         begun = time.monotonic()
