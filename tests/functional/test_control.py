@@ -14,6 +14,7 @@ import time
 import pytest
 
 from daemonized import Daemonized
+from fastcgi import free_port
 from harness import (PREFORKCTL, PREFORKD, ROOT, SANITIZED, Daemon, alive, check_config,
                      descriptors, eventually, needs_preload, preload, read_all)
 from load import (ANSWERED, Load, crowd, held, open_client, outcome, pool, read_answer, script)
@@ -589,6 +590,23 @@ def test_a_drain_that_is_taken_back_serves_on():
                 status, _, error = finish(drain)  # it will never be done
                 assert status == FAILED and error
         wait_pool(daemon, 'echo', state='running', idle=2)
+
+
+@pytest.mark.parametrize('by', ['resume', 'reload'])
+def test_an_address_is_free_again_while_all_workers_finish_what_they_have(by):
+    conf, other = pool('echo', 'workers = 2', listen=f'127.0.0.1:{free_port()}'), pool('other')
+    with Daemon(conf + other) as daemon:
+        with held(daemon, 'echo', 2) as clients:
+            if by == 'resume':
+                daemon.done('drain', 'echo', '--no-wait')
+                daemon.done('resume', 'echo')
+            else:
+                daemon.reload(other)
+                daemon.reload(conf + other)
+            assert daemon.ask('echo', b'again\n') == b'again\n'
+            for client in clients:
+                client.sendall(b'more\n')
+                assert client.recv(5) == b'more\n'
 
 
 @pytest.mark.parametrize('change', [False, True], ids=['the same file', 'a changed pool'])
