@@ -118,13 +118,16 @@ static void
 try_more(struct pool *pool, int64_t now)
 {
 	const struct conf_pool *conf = pool->trial->conf;
-	int places = pool_size_places(pool, conf->max_workers, conf);
+	/* However many there are of the present ones: they leave only when these are ready. */
+	int64_t max =
+	    util_max(conf->max_workers, (int64_t)pool_active(pool) - pool->trial->workers);
+	int places = pool_size_places(pool, max, conf);
 	bool leaving = pool->counts[SLOT_DRAINING] + pool->counts[SLOT_KILLED] > 0;
 
 	if (leaving && pool->trial->workers == 0 && places > 0)
 		pool->trial_workers = (unsigned)util_min(pool->trial_workers, places);
 	while (!pool->trial_error && pool->trial->workers < pool->trial_workers) {
-		if (leaving && pool_size_places(pool, conf->max_workers, conf) <= 0) {
+		if (leaving && pool_size_places(pool, max, conf) <= 0) {
 			if (!pool->trial_waits)
 				log_notice("pool %s: old workers still serve: new ones wait for "
 					   "their places (old_generation_max)",
