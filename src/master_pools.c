@@ -5,6 +5,7 @@
 
 #include "accepted.h"
 #include "child.h"
+#include "listener_mend.h"
 #include "netdiag.h"
 #include "pool_figures.h"
 #include "procinfo.h"
@@ -50,6 +51,7 @@ spawn(struct pool *pool, struct generation *gen, size_t slot)
 	sigset_t old;
 	pid_t pid;
 
+	listener_mend(gen->listener); /* a worker whose accept fails has ended for that */
 	worker.status_socket = master_status_socket(gen);
 	pid = child_fork(&old);
 
@@ -211,7 +213,7 @@ on_look(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	mp->watching = false;
-	if (what & EV_READ)
+	if ((what & EV_READ) && listener_mend(mp->pool->current->listener))
 		policy_told(&mp->pool->policy, now);
 	pool_look(mp->pool, now);
 	master_settle();
@@ -221,8 +223,10 @@ static void
 watch(struct pool *pool, bool on)
 {
 	struct master_pool *mp = pool->owner;
-	int fd = pool->current ? pool->current->listener->fd : -1;
+	const struct listener *listener = pool->current ? pool->current->listener : NULL;
+	int fd = listener ? listener->fd : -1;
 
+	on = on && listener && !listener->shut;
 	if (mp->watch && (!on || mp->watched_fd != fd)) {
 		event_free(mp->watch);
 		mp->watch = NULL;

@@ -66,6 +66,8 @@ def answer(command, *words):
             os.write(1, b'x' * 99 + b'\n')
     elif command == 'tell':
         tell(text)
+    elif command == 'shut':
+        socket.socket(fileno=os.dup(FD)).shutdown(socket.SHUT_RDWR)
     elif command == 'exit':
         os._exit(int(text))
     elif command == 'die':

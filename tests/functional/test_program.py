@@ -522,6 +522,27 @@ def test_an_on_demand_pool_serves_whoever_comes_after_its_back_off():
         assert ask(daemon, 'pid').isdigit()
 
 
+@pytest.mark.parametrize('sizes', [FIXED, ON_DEMAND], ids=['fixed', 'on demand'])
+def test_a_socket_that_a_program_shuts_down_listens_again(sizes):
+    with resident(service(sizes=sizes, listen='127.0.0.1:0')) as daemon:
+        ask(daemon, 'shut')
+        daemon.wait_log('a worker or its program has shut the socket down: it listens again')
+        assert ask(daemon, 'pid').isdigit()
+
+
+@pytest.mark.skipif(not can_trace(), reason='needs strace')
+def test_a_unix_socket_that_a_program_shuts_down_is_told_once_and_left_alone():
+    with resident(service(sizes=ON_DEMAND)) as daemon:
+        ask(daemon, 'shut')
+        daemon.wait_log('has shut the socket down: nobody can connect until the pool is drained')
+        eventually(lambda: not programs(daemon), 'the end of the last program')
+        assert silence(daemon)
+        assert daemon.log().count('shut the socket down') == 1
+        daemon.done('drain', 'p')
+        daemon.done('resume', 'p')
+        assert ask(daemon, 'pid').isdigit()
+
+
 def test_a_burst_on_an_on_demand_pool_is_not_served_one_by_one():
     with resident(service(sizes=ON_DEMAND)) as daemon:
         begun = time.monotonic()
