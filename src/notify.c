@@ -13,12 +13,15 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Of a socket: it is in use, and may come back; or nobody waits for it any more. */
+enum { TAKEN = -1, GONE = -2 };
+
 static struct {
 	int fd; /* to the manager; -1: there is none */
 	char *path;
 	bool stores;
 	int64_t watchdog_ms;
-	int *sockets; /* -1: taken */
+	int *sockets; /* or TAKEN, or GONE */
 	char **names;
 	size_t nsockets;
 	int last_fd;
@@ -243,7 +246,7 @@ notify_socket_taken(int fd)
 {
 	for (size_t k = 0; k < self.nsockets; k++)
 		if (self.sockets[k] == fd)
-			self.sockets[k] = -1;
+			self.sockets[k] = TAKEN;
 }
 
 bool
@@ -260,18 +263,28 @@ notify_socket_return(int fd)
 {
 	size_t k = (size_t)(fd - NOTIFY_SOCKETS_START);
 
-	if (fd < NOTIFY_SOCKETS_START || k >= self.nsockets || self.sockets[k] >= 0)
+	if (fd < NOTIFY_SOCKETS_START || k >= self.nsockets || self.sockets[k] != TAKEN)
 		return false;
 	self.sockets[k] = fd;
 	return true;
 }
 
 void
+notify_socket_keep(int fd)
+{
+	size_t k = (size_t)(fd - NOTIFY_SOCKETS_START);
+
+	if (fd >= NOTIFY_SOCKETS_START && k < self.nsockets)
+		self.sockets[k] = GONE;
+}
+
+void
 notify_close_untaken(void)
 {
 	for (size_t k = 0; k < self.nsockets; k++) {
-		if (self.sockets[k] >= 0)
-			close(self.sockets[k]);
-		self.sockets[k] = -1;
+		if (self.sockets[k] < 0)
+			continue;
+		close(self.sockets[k]);
+		self.sockets[k] = GONE;
 	}
 }

@@ -60,6 +60,9 @@ bool notify_socket_is_taken(int fd);
  */
 bool notify_socket_return(int fd);
 
+/* It is the caller's for good, and its number may come to stand for anything. */
+void notify_socket_keep(int fd);
+
 /* For those that another master keeps if we do not take them. */
 void notify_close_untaken(void);
 

@@ -15,6 +15,7 @@ import subprocess
 import pytest
 
 from daemonized import Background, Daemonized
+from fastcgi import free_port
 from harness import (PATIENCE, PREFORKD, Daemon, alive, children, eventually, proc_stat, title,
                      without_proc, workers_of)
 from load import ANSWERED, Load, held, open_client, outcome, paced, pool, read_answer, script
@@ -274,6 +275,17 @@ def test_upgrades_may_follow_one_another_while_old_masters_still_finish():
             assert sock.recv(5) == b'more\n'
         stack.close()
         assert [process.wait(PATIENCE) for process in before] == [0] * 4
+
+
+def test_an_old_master_that_still_finishes_leaves_the_address_to_the_new_one():
+    with Upgraded(pool('echo', 'workers = 2', listen=f'127.0.0.1:{free_port()}')) as daemon:
+        daemon.upgraded()  # what this one has itself got from another master, it must close, too
+        with held(daemon, 'echo', 1):
+            before = daemon.upgraded()
+            daemon.done('drain', 'echo')
+            daemon.done('resume', 'echo')
+            assert daemon.ask('echo', b'again\n') == b'again\n'
+            assert before.poll() is None
 
 
 def test_a_relative_command_line_is_good_for_an_upgrade_too():
