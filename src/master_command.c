@@ -180,7 +180,8 @@ find_word(const char *name)
 static bool
 is_calm(void)
 {
-	return !master.plan && !master_upgrade_is_under_way() && master.state == MASTER_RUNNING;
+	return !master.plan && !master_upgrade_is_under_way() && !master_handover_is_under_way() &&
+	       master.state == MASTER_RUNNING;
 }
 
 /* What has begun is at once looked at, unless nobody wants to wait for it. */

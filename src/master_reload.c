@@ -208,7 +208,7 @@ master_reload_begin(void)
 	struct reload_plan *plan;
 	char *err = NULL;
 
-	if (master.plan || master_upgrade_is_under_way()) {
+	if (master.plan || master_upgrade_is_under_way() || master_handover_is_under_way()) {
 		master.reload_again = true;
 		return master.ticket + 1;
 	}
@@ -368,7 +368,7 @@ master_reload_step(void)
 	for (;;) {
 		master_control_look(); /* they hear of this outcome before there is another one */
 		if (!master.plan && master.reload_again && master.state == MASTER_RUNNING &&
-		    !master_upgrade_is_under_way())
+		    !master_upgrade_is_under_way() && !master_handover_is_under_way())
 			master_reload_begin();
 		if (!master.plan || !decide())
 			return;

@@ -19,7 +19,7 @@ from fastcgi import free_port
 from harness import (PATIENCE, PREFORKD, Daemon, alive, children, eventually, proc_stat, title,
                      without_proc, workers_of)
 from load import ANSWERED, Load, held, open_client, outcome, paced, pool, read_answer, script
-from test_control import FAILED, wait_pool
+from test_control import FAILED, finish, wait_pool
 from test_signals import changed
 from test_systemd import Activated, Manager, inode, listening
 
@@ -523,6 +523,22 @@ def test_an_upgrade_and_a_reload_at_the_same_time():
             load.wait_answered(20)
         assert load.failures == {}
         daemon.wait_workers(4)
+
+
+def test_a_reload_that_a_new_master_is_told_to_do_at_its_start_waits_until_all_is_its_own():
+    slow = pool('slow', 'workers = 1',
+                'program { command = { "/bin/sleep", "600" } ready = "1s" }', service='program')
+    with Upgraded(ECHO + slow) as daemon:
+        where, mark = daemon.address('echo'), daemon.mark()
+        with daemon.ctl_begun('upgrade') as upgrade:
+            new = int(daemon.wait_log(r'upgrade: started .* as pid (\d+)', since=mark)[1])
+            daemon.wait_log(r'pool slow: program started', since=mark)
+            daemon.write(slow)
+            os.kill(new, signal.SIGHUP)
+            assert finish(upgrade)[0] == 0
+        daemon.follow(new)
+        daemon.wait_log(r'reload done: .*dropped echo')
+        eventually(lambda: outcome(where, b'hello\n') == 'ECONNREFUSED', 'the end of its socket')
 
 
 def test_programs_and_workers_see_nothing_of_an_upgrade():
