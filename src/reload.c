@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CONTROL_BACKLOG 64
@@ -344,15 +345,24 @@ reload_block_listeners(const struct reload_plan *plan)
 	}
 }
 
+static bool
+same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return strcmp(a, b) == 0 || (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+				     x.st_ino == y.st_ino);
+}
+
 /* Is the process the master that runs on this file, or one of its workers? */
 static bool
 runs_this_file(pid_t pid, const char *file)
 {
-	char path[64], line[4200], wanted[4200];
+	static const char title[] = "preforkd: master ";
+	char path[64], line[4200];
 	size_t n = 0;
 	FILE *in;
 
-	snprintf(wanted, sizeof(wanted), "preforkd: master %s", file);
 	for (int generation = 0; generation < 2 && pid > 0; generation++) {
 		int parent = 0;
 
@@ -362,7 +372,8 @@ runs_this_file(pid_t pid, const char *file)
 		if (in)
 			fclose(in);
 		line[n] = '\0';
-		if (strcmp(line, wanted) == 0)
+		if (strncmp(line, title, sizeof(title) - 1) == 0 &&
+		    same_file(line + sizeof(title) - 1, file))
 			return true;
 		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 		in = fopen(path, "re");
