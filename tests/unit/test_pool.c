@@ -218,6 +218,21 @@ a_graceful_stop_climbs_the_ladder(void **state)
 }
 
 static void
+after_a_standstill_nobody_is_killed_without_a_word(void **state)
+{
+	struct pool *pool = new_pool(new_generation(new_listener(), 2, 0, 0, 0), 1000);
+
+	(void)state;
+	pool_stop(pool, false, 2000);
+	pool_look(pool, 90000);
+	assert_int_equal(world.signals[1], SIGTERM);
+	assert_int_equal(world.wake_at, 95000);
+	pool_look(pool, 95000);
+	assert_int_equal(world.signals[1], SIGKILL);
+	end_pool(pool);
+}
+
+static void
 a_queue_without_workers_is_emptied_by_new_ones(void **state)
 {
 	struct pool *pool = new_pool(new_generation(new_listener(), 2, 0, 0, 0), 1000);
@@ -497,6 +512,7 @@ main(void)
 		cmocka_unit_test(a_new_generation_takes_over_when_it_is_ready),
 		cmocka_unit_test(a_new_generation_that_dies_is_taken_back),
 		cmocka_unit_test(a_graceful_stop_climbs_the_ladder),
+		cmocka_unit_test(after_a_standstill_nobody_is_killed_without_a_word),
 		cmocka_unit_test(a_queue_without_workers_is_emptied_by_new_ones),
 		cmocka_unit_test(a_queue_that_nobody_can_empty_is_given_up),
 		cmocka_unit_test(who_serves_before_it_dies_empties_the_queue_too),
