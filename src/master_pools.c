@@ -12,6 +12,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,12 +77,16 @@ send_signal(pid_t pid, int sig)
 			  error == EPERM ? ": the master needs CAP_KILL" : "", held_back);
 }
 
+/* Where the kernel does not tell how many wait, as without sock_diag(7), it tells if any do. */
 static int
 queue(const struct listener *listener)
 {
-	int limit;
+	struct pollfd pfd = { .fd = listener->fd, .events = POLLIN | POLLRDHUP };
+	int limit, n = netdiag_queue(listener->fd, &limit);
 
-	return netdiag_queue(listener->fd, &limit);
+	if (n >= 0 || poll(&pfd, 1, 0) < 0 || (pfd.revents & ~POLLIN))
+		return n;
+	return pfd.revents != 0;
 }
 
 static int
