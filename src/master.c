@@ -198,6 +198,7 @@ scale_all(int delta)
 				   "reached",
 				   pool->name);
 	}
+	master_look_all(true);
 }
 
 /* Sessions whose worker was killed: who is left there becomes our child bit by bit. */

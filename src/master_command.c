@@ -190,6 +190,8 @@ run(struct master_command *c, FILE *out)
 {
 	c->begun = true;
 	c->word->begin(c, out);
+	if (!c->word->quiet)
+		master_look_all(true); /* who has to leave counts against no limit any more */
 	if (c->state != COMMAND_DONE || !c->word->look || c->request.no_wait)
 		return;
 	c->state = COMMAND_WAITS;

@@ -665,6 +665,25 @@ def test_a_drain_of_a_socket_of_the_service_manager_keeps_who_comes_for_the_resu
         assert read_answer(waiting) == b'waits\n'
 
 
+def test_a_socket_of_the_service_manager_is_taken_again_while_old_workers_finish():
+    with Activated(pool('echo', 'workers = 2'), [listening()], 'echo') as daemon:
+        with held(daemon, 'echo', 1):
+            daemon.done('drain', 'echo', '--no-wait')
+            daemon.done('resume', 'echo')
+            assert daemon.ask('echo', b'again\n') == b'again\n'
+
+
+def test_a_drain_makes_room_for_other_pools_at_once():
+    sizes = ['start_workers = 0', 'min_spare_workers = 0', 'max_spare_workers = 2', 'max_workers = 2']
+    conf = 'max_workers = 2\n' + pool('first', *sizes) + pool('second', *sizes)
+    with Daemon(conf) as daemon:
+        with held(daemon, 'first', 2):
+            client = open_client(daemon.address('second'), b'waits\n')
+            daemon.wait_log('pool second: needs more workers, but the global max_workers is reached')
+            daemon.done('drain', 'first', '--no-wait')
+            assert read_answer(client) == b'waits\n'
+
+
 def test_a_resume_that_cannot_have_its_address_is_refused():
     with Daemon(pool('echo', 'workers = 1', listen='{dir}/socket')) as daemon:
         where = daemon.address('echo')
