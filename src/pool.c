@@ -387,6 +387,8 @@ pool_stop(struct pool *pool, bool fast, int64_t now)
 {
 	pool_take_back(pool, now);
 	pool->stopping = true;
+	conf_pool_free(pool->parked); /* its name may be another one's now */
+	pool->parked = NULL;
 	pool->ops->watch(pool, false);
 	if (pool->current) {
 		struct generation *gen = pool->current;

@@ -648,6 +648,18 @@ def test_a_drained_pool_can_be_dropped_from_the_file_and_come_back():
         assert daemon.ask('echo', b'hello\n') == b'hello\n'
 
 
+def test_a_pool_that_still_drains_can_be_dropped_from_the_file_and_come_back():
+    conf = pool('echo', 'workers = 2')
+    with Daemon(conf + pool('other')) as daemon:
+        with held(daemon, 'echo', 1):
+            daemon.done('drain', 'echo', '--no-wait')
+            daemon.reload(pool('other'))
+            assert 'new echo' in daemon.reload(conf + pool('other'))
+            assert daemon.ask('echo', b'hello\n') == b'hello\n'
+        daemon.wait_log('pool echo: stopped')
+        assert daemon.ask('echo', b'hello\n') == b'hello\n'
+
+
 def test_a_daemon_with_nothing_but_a_drained_pool_can_be_stopped():
     with Daemon(pool('echo', listen='{dir}/socket')) as daemon:
         daemon.done('drain', 'echo')
