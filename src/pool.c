@@ -214,8 +214,11 @@ workers_to_try(struct pool *pool, const struct conf_pool *conf, int64_t now)
 		pool_size_census(pool, &c, now, NULL);
 		if (conf->workers == CONF_UNSET && c.busy + conf->min_spare_workers > n)
 			n = c.busy + conf->min_spare_workers;
-		if (n == 0)
-			n = 1; /* what replaces something that works must have been seen to start */
+		/*
+		 * What replaces something that works must have been seen to start, also when
+		 * more was taken off the old size than the new one has.
+		 */
+		n = util_max(n, 1);
 	}
 	n = util_min(n, conf->max_workers + (conf->workers > 0 ? util_max(pool->extra, 0) : 0));
 	return (unsigned)(pool->current ? util_min(n, conf->old_generation_max) : n);
