@@ -247,7 +247,7 @@ static void
 note_listener(const struct pool *pool, struct listener *listener)
 {
 	log_notice("pool %s: listening on %s", pool->name, listener->name);
-	if (!notify_can_store() || listener->inherited)
+	if (!notify_can_store() || listener->inherited || listener->stored)
 		return;
 	master_forget_stored(pool);
 	notify_store(pool->name, listener->fd);
@@ -305,6 +305,8 @@ commit(void)
 	bool first = master.state == MASTER_STARTING;
 	char *outcome = first ? NULL : master_outcome_of_plan(kinds[master.kind]);
 
+	if (first)
+		notify_drop_stored(); /* before new ones get their names */
 	reload_block_listeners(master.plan);
 	close_fd(&master.gate);
 	master.generation++;

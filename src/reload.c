@@ -185,7 +185,8 @@ has_address(const struct generation *gen, int fd, bool any_port)
 
 /*
  * A socket that was handed over: the one with the pool's name, or else its address.  What
- * another master opened follows the file, so both must fit if its name does.
+ * another master opened follows the file, so both must fit if its name does; and so does
+ * what an instance before us has stored, for the file may have changed since.
  */
 static int
 find_inherited(const struct generation *gen)
@@ -196,8 +197,10 @@ find_inherited(const struct generation *gen)
 	for (size_t i = 0; (fd = notify_socket(i, &name)) >= 0; i++) {
 		enum handover_kind kind = handover_kind(fd);
 
+		bool follows = kind == HANDOVER_OWN || notify_socket_is_stored(fd);
+
 		if (kind != HANDOVER_CONTROL && strcmp(name, gen->conf->name) == 0 &&
-		    (kind != HANDOVER_OWN || has_address(gen, fd, true)))
+		    (!follows || has_address(gen, fd, true)))
 			return fd;
 	}
 	for (size_t i = 0; (fd = notify_socket(i, &name)) >= 0; i++)
@@ -219,6 +222,9 @@ adopt_inherited(const struct generation *gen, char **err)
 		return NULL;
 	notify_socket_taken(fd);
 	l->promised = handover_kind(fd) == HANDOVER_OWN;
+	l->stored = notify_socket_is_stored(fd);
+	if (l->stored)
+		listener_own(l);
 	return l;
 }
 

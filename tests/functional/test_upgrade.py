@@ -647,7 +647,10 @@ def test_as_process_1_it_reaps_strangers_and_does_not_count_them():
 # --- the store of the service manager -----------------------------------------------------
 
 class Store(Manager):
-    """A manager that keeps descriptors: `stored` is {name: [descriptor, ...]}."""
+    """A manager that keeps descriptors: `stored` is {name: [descriptor, ...]}, and each name
+    in the store is PREFIX and that of a pool."""
+
+    PREFIX = 'preforkd-stored-'
 
     def __init__(self, path):
         super().__init__(path)
@@ -667,14 +670,17 @@ class Store(Manager):
         return self.seen
 
     def keep(self, message, fds):
+        name = message.get('FDNAME', self.PREFIX)
+        assert name.startswith(self.PREFIX)
+        name = name[len(self.PREFIX):]
         if message.get('FDSTORE') == '1':
             assert fds
-            self.stored.setdefault(message['FDNAME'], []).extend(fds)
+            self.stored.setdefault(name, []).extend(fds)
         else:
             assert fds == []
         if message.get('FDSTOREREMOVE') == '1':
-            self.removed.append(message['FDNAME'])
-            for fd in self.stored.pop(message['FDNAME'], []):
+            self.removed.append(name)
+            for fd in self.stored.pop(name, []):
                 os.close(fd)
 
     def wait_names(self, *names):
@@ -733,7 +739,7 @@ class Restored(Activated):
     def __init__(self, store, conf):
         held_fds = [(name, fd) for name, fds in store.stored.items() for fd in fds]
         super().__init__(conf, [socket.socket(fileno=os.dup(fd)) for _, fd in held_fds],
-                         ':'.join(name for name, _ in held_fds))
+                         ':'.join(store.PREFIX + name for name, _ in held_fds))
         self.env.update(NOTIFY_SOCKET=store.path, FDSTORE='16')
 
 
@@ -769,3 +775,27 @@ def test_a_restored_daemon_does_not_fill_the_store_twice(store):
         store.wait('READY', 2)
         kept = {os.readlink(f'/proc/self/fd/{fd}') for fd in store.stored['echo']}
         assert kept == {of_worker(daemon, 'echo')}
+
+
+def test_a_socket_in_the_store_follows_the_file(store):
+    # As it is after an edit and a restart: one pool moves, one goes, one changes its name.
+    where = [f'127.0.0.1:{free_port()}' for _ in range(4)]
+    conf = [pool(name, 'workers = 1', listen=address) for name, address in
+            [('moves', where[0]), ('goes', where[1]), ('before', where[2])]]
+    with stored_daemon(store, ''.join(conf)) as daemon:
+        store.wait_names('moves', 'goes', 'before')
+        daemon.signal(signal.SIGTERM)
+        daemon.ended()
+    conf = [pool(name, 'workers = 1', listen=address) for name, address in
+            [('moves', where[3]), ('after', where[2])]]
+    with Restored(store, ''.join(conf)) as daemon:
+        assert daemon.ask('moves', b'hello\n') == b'hello\n'
+        assert daemon.ask('after', b'hello\n') == b'hello\n'
+        assert [f'{host}:{port}' for host, port in
+                (daemon.address(name)[1] for name in ('moves', 'after'))] == [where[3], where[2]]
+        eventually(lambda: store.messages() and sorted(store.removed) == ['goes', 'moves'],
+                   'no more than is wanted in the store')
+        daemon.reload(conf[1])
+        eventually(lambda: store.messages() and store.removed.count('moves') == 2,
+                   'the store without the pool that was dropped')
+        assert 'fits no pool' not in daemon.log()
