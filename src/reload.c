@@ -184,29 +184,33 @@ has_address(const struct generation *gen, int fd, bool any_port)
 }
 
 /*
- * A socket that was handed over: the one with the pool's name, or else its address.  What
- * another master opened follows the file, so both must fit if its name does; and so does
- * what an instance before us has stored, for the file may have changed since.
+ * A socket that was handed over: the one with the pool's name, and its address if there are
+ * several of that name, or else the one with its address.  What another master opened follows the
+ * file, so both must fit if its name does; and so does what an instance before us has stored, for
+ * the file may have changed since.
  */
 static int
 find_inherited(const struct generation *gen)
 {
+	int named = -1, there = -1, fd;
 	const char *name;
-	int fd;
 
 	for (size_t i = 0; (fd = notify_socket(i, &name)) >= 0; i++) {
 		enum handover_kind kind = handover_kind(fd);
-
 		bool follows = kind == HANDOVER_OWN || notify_socket_is_stored(fd);
+		bool its_name = strcmp(name, gen->conf->name) == 0;
 
-		if (kind != HANDOVER_CONTROL && strcmp(name, gen->conf->name) == 0 &&
-		    (!follows || has_address(gen, fd, true)))
-			return fd;
+		if (kind == HANDOVER_CONTROL)
+			continue;
+		if (has_address(gen, fd, its_name)) {
+			if (its_name)
+				return fd;
+			there = there < 0 ? fd : there;
+		} else if (its_name && !follows) {
+			named = named < 0 ? fd : named;
+		}
 	}
-	for (size_t i = 0; (fd = notify_socket(i, &name)) >= 0; i++)
-		if (handover_kind(fd) != HANDOVER_CONTROL && has_address(gen, fd, false))
-			return fd;
-	return -1;
+	return named >= 0 ? named : there;
 }
 
 static struct listener *
