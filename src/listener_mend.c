@@ -3,6 +3,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 
@@ -52,4 +53,13 @@ listener_mend(struct listener *l)
 		    l->name);
 	l->shut = true;
 	return false;
+}
+
+void
+listener_block(const struct listener *l)
+{
+	int flags = fcntl(l->fd, F_GETFL);
+
+	if (!l->finishing && flags >= 0 && (flags & O_NONBLOCK))
+		fcntl(l->fd, F_SETFL, flags & ~O_NONBLOCK);
 }

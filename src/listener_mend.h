@@ -13,4 +13,7 @@
  */
 bool listener_mend(struct listener *l);
 
+/* For workers that wait in accept(2): O_NONBLOCK, too, is for all. */
+void listener_block(const struct listener *l);
+
 #endif

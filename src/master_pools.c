@@ -52,7 +52,10 @@ spawn(struct pool *pool, struct generation *gen, size_t slot)
 	sigset_t old;
 	pid_t pid;
 
-	listener_mend(gen->listener); /* a worker whose accept fails has ended for that */
+	/* A worker whose accept fails has ended for that. */
+	listener_mend(gen->listener);
+	if (gen->phase == GENERATION_CURRENT && !gen->service->run)
+		listener_block(gen->listener);
 	worker.status_socket = master_status_socket(gen);
 	pid = child_fork(&old);
 

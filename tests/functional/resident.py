@@ -68,6 +68,11 @@ def answer(command, *words):
         tell(text)
     elif command == 'shut':
         socket.socket(fileno=os.dup(FD)).shutdown(socket.SHUT_RDWR)
+    elif command == 'unblock':
+        listener = os.dup(FD)
+        while not os.path.exists(text):
+            time.sleep(0.01)
+        os.set_blocking(listener, False)
     elif command == 'exit':
         os._exit(int(text))
     elif command == 'die':

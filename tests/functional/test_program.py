@@ -409,7 +409,8 @@ def test_a_refused_reload_lets_its_programs_finish_what_they_have_accepted():
 def test_a_pool_whose_program_polls_can_become_one_of_another_service():
     with resident(service('nonblocking', listen='127.0.0.1:0')) as daemon:
         old = programs(daemon)
-        assert {ask(daemon, 'pid') for _ in range(10)} <= set(map(str, old))
+        eventually(lambda: {ask(daemon, 'pid') for _ in range(10)} == set(map(str, old)),
+                   'both of them, which poll')
         address = daemon.address('p')
         daemon.reload(pool('p', 'workers = 2'))
         daemon.address = lambda name: address  # the port stays
@@ -417,6 +418,21 @@ def test_a_pool_whose_program_polls_can_become_one_of_another_service():
         for _ in range(10):
             assert daemon.ask('p', b'hello\n') == b'hello\n'
         assert daemon.pool_status('p')['crashes'] == 0
+
+
+def test_workers_stay_though_a_program_made_their_socket_non_blocking_at_its_end():
+    with resident(service(listen='127.0.0.1:0')) as daemon:
+        address, old = daemon.address('p'), programs(daemon)
+        client = begin(daemon, f'unblock {daemon.dir}/now')
+        daemon.reload(pool('p', 'workers = 2'))
+        (daemon.dir / 'now').touch()
+        assert finish(client) == 'done'
+        eventually(lambda: not any(map(alive, old)), 'the end of the programs')
+        daemon.address = lambda name: address  # the port stays
+        for _ in range(10):
+            assert daemon.ask('p', b'hello\n') == b'hello\n'
+        wait_pool(daemon, 'p', state='running', idle=2)
+        assert 'do not stay alive' not in daemon.log()
 
 
 # ---- sd_notify -----------------------------------------------------------------------
