@@ -96,7 +96,7 @@ void master_upgrade_cancel(const char *why);
 
 /* master_handover.c: the new one's. */
 struct listener *master_handover_control(const struct address *address, char **err);
-void master_handover_ready(void); /* calls master_serve() when the old one has let go */
+void master_handover_ready(void);        /* calls master_serve() when the old one has let go */
 bool master_handover_is_under_way(void); /* ready, but it has not */
 
 /* master_past.c: what the status knows of the past, for the next one; the fd is taken. */

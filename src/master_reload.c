@@ -283,6 +283,32 @@ commit_entry(struct reload_entry *entry, int64_t now)
 	pool_resize(pool, generation_yield(entry->gen));
 }
 
+/* A socket that goes from one pool to another is stored under the name of the new one. */
+static void
+forget_moved(const struct pool *taker)
+{
+	const struct listener *l = taker->trial->listener;
+
+	for (size_t i = 0; i < master.npools; i++)
+		if (master.pools[i] != taker && master.pools[i]->current &&
+		    master.pools[i]->current->listener == l)
+			master_forget_stored(master.pools[i]);
+}
+
+static void
+store_moved(void)
+{
+	for (size_t i = 0; notify_can_store() && i < master.npools; i++) {
+		const struct pool *pool = master.pools[i];
+
+		if (!pool->current || pool->current->listener->inherited ||
+		    pool->current->listener->stored)
+			continue;
+		notify_store(pool->name, pool->current->listener->fd);
+		pool->current->listener->stored = true;
+	}
+}
+
 /* What the file says of the daemon as a whole. */
 static void
 commit_daemon(struct conf *conf)
@@ -314,12 +340,16 @@ commit(void)
 		commit_daemon(master.plan->conf);
 	master.plan->conf = NULL;
 	for (size_t i = 0; i < master.plan->n; i++)
+		if (on_trial(&master.plan->entries[i]))
+			forget_moved(master.plan->entries[i].pool);
+	for (size_t i = 0; i < master.plan->n; i++)
 		commit_entry(&master.plan->entries[i], now);
 	for (size_t i = 0; i < master.npools; i++)
 		if (master_drops(master.pools[i])) {
 			master_forget_stored(master.pools[i]);
 			pool_stop(master.pools[i], false, now);
 		}
+	store_moved();
 	if (!first) {
 		log_notice("%s", outcome);
 		events_add(NULL, EVENT_RELOAD, "%s", outcome);

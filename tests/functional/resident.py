@@ -70,6 +70,7 @@ def answer(command, *words):
         socket.socket(fileno=os.dup(FD)).shutdown(socket.SHUT_RDWR)
     elif command == 'unblock':
         listener = os.dup(FD)
+        print('unblocks', flush=True)
         while not os.path.exists(text):
             time.sleep(0.01)
         os.set_blocking(listener, False)

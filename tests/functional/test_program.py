@@ -424,6 +424,7 @@ def test_workers_stay_though_a_program_made_their_socket_non_blocking_at_its_end
     with resident(service(listen='127.0.0.1:0')) as daemon:
         address, old = daemon.address('p'), programs(daemon)
         client = begin(daemon, f'unblock {daemon.dir}/now')
+        daemon.wait_log('unblocks')
         daemon.reload(pool('p', 'workers = 2'))
         (daemon.dir / 'now').touch()
         assert finish(client) == 'done'

@@ -798,3 +798,24 @@ def test_a_socket_in_the_store_follows_the_file(store):
         eventually(lambda: store.messages() and store.removed.count('moves') == 2,
                    'the store without the pool that was dropped')
         assert 'fits no pool' not in daemon.log()
+
+
+def test_a_socket_in_the_store_has_the_name_of_its_pool_also_when_that_changes(store):
+    def conf(**pools):
+        return ''.join(pool(name, 'workers = 1', listen=listen) for name, listen in pools.items())
+
+    def kept():
+        store.messages()
+        return {name: [os.readlink(f'/proc/self/fd/{fd}') for fd in fds]
+                for name, fds in store.stored.items()}
+
+    first, second = (f'127.0.0.1:{free_port()}' for _ in range(2))
+    with stored_daemon(store, conf(one=first, two=second)) as daemon:
+        store.wait_names('one', 'two')
+        a, b = of_worker(daemon, 'one'), of_worker(daemon, 'two')
+        daemon.reload(conf(one=second, two=first))
+        eventually(lambda: kept() == {'one': [b], 'two': [a]}, 'both under their new names')
+        daemon.reload(conf(three=second, two=first))
+        eventually(lambda: kept() == {'three': [b], 'two': [a]}, 'one under a new name')
+        daemon.reload(conf(three=second))
+        eventually(lambda: kept() == {'three': [b]}, 'the end of the other')
