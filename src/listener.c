@@ -384,6 +384,7 @@ void
 listener_own(struct listener *l)
 {
 	l->inherited = l->promised = false;
+	notify_socket_keep(l->fd);
 	note_file(l);
 	listen(l->fd, l->options.backlog);
 	if (l->ino != 0)

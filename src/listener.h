@@ -27,6 +27,7 @@ struct listener {
 	bool promised;  /* inherited, and ours as soon as the master before us lets go */
 	bool stored;    /* a service manager keeps a copy for the next instance */
 	bool finishing; /* takes no new connections, see listener_finish() */
+	bool shut;      /* for good, see listener_mend() */
 	dev_t dev;      /* the file of a Unix socket, to remove no other one */
 	ino_t ino;
 };

@@ -105,16 +105,17 @@ parse_command_line(int argc, char **argv, struct command_line *line)
 	return EXIT_USAGE + 1;
 }
 
-/* Absolute before the directory changes, even if the file is not there yet. */
+/* Absolute before the directory changes.  A link stays one: a reload follows where it leads then.
+ */
 static char *
 absolute(const char *path)
 {
-	char *real = path ? realpath(path, NULL) : NULL, *cwd, *joined;
+	char *cwd, *joined;
 
-	if (!path || real)
-		return real;
-	if (path[0] == '/')
+	if (!path || path[0] == '/')
 		return util_strdup(path);
+	while (strncmp(path, "./", 2) == 0)
+		path += 2;
 	cwd = getcwd(NULL, 0);
 	joined = util_format("%s/%s", cwd ? cwd : "", path);
 	free(cwd);

@@ -198,6 +198,7 @@ scale_all(int delta)
 				   "reached",
 				   pool->name);
 	}
+	master_look_all(true);
 }
 
 /* Sessions whose worker was killed: who is left there becomes our child bit by bit. */
@@ -212,7 +213,8 @@ hunt_sessions(void)
 static void
 upgrade(void)
 {
-	if (master.state == MASTER_RUNNING && !master.plan && !master_upgrade_is_under_way())
+	if (master.state == MASTER_RUNNING && !master.plan && !master_upgrade_is_under_way() &&
+	    !master_handover_is_under_way())
 		master_upgrade_begin();
 	else
 		log_notice("no upgrade now (SIGUSR2): something else is under way");

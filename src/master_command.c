@@ -180,7 +180,8 @@ find_word(const char *name)
 static bool
 is_calm(void)
 {
-	return !master.plan && !master_upgrade_is_under_way() && master.state == MASTER_RUNNING;
+	return !master.plan && !master_upgrade_is_under_way() && !master_handover_is_under_way() &&
+	       master.state == MASTER_RUNNING;
 }
 
 /* What has begun is at once looked at, unless nobody wants to wait for it. */
@@ -189,6 +190,8 @@ run(struct master_command *c, FILE *out)
 {
 	c->begun = true;
 	c->word->begin(c, out);
+	if (!c->word->quiet)
+		master_look_all(true); /* who has to leave counts against no limit any more */
 	if (c->state != COMMAND_DONE || !c->word->look || c->request.no_wait)
 		return;
 	c->state = COMMAND_WAITS;

@@ -69,6 +69,13 @@ on_handed_over(evutil_socket_t fd, short what, void *arg)
 	}
 	master_serve();
 	handover_end(); /* the one before us may tell that it is done */
+	master_settle();
+}
+
+bool
+master_handover_is_under_way(void)
+{
+	return master.state == MASTER_RUNNING && handover_fd() >= 0;
 }
 
 /* One letter for each socket that the master before us has handed over. */

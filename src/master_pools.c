@@ -6,12 +6,14 @@
 #include "accepted.h"
 #include "child.h"
 #include "handover.h"
+#include "listener_mend.h"
 #include "netdiag.h"
 #include "pool_figures.h"
 #include "procinfo.h"
 #include "worker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +53,10 @@ spawn(struct pool *pool, struct generation *gen, size_t slot)
 	sigset_t old;
 	pid_t pid;
 
+	/* A worker whose accept fails has ended for that. */
+	listener_mend(gen->listener);
+	if (gen->phase == GENERATION_CURRENT && !gen->service->run)
+		listener_block(gen->listener);
 	worker.status_socket = master_status_socket(gen);
 	pid = child_fork(&old);
 
@@ -75,12 +81,16 @@ send_signal(pid_t pid, int sig)
 			  error == EPERM ? ": the master needs CAP_KILL" : "", held_back);
 }
 
+/* Where the kernel does not tell how many wait, as without sock_diag(7), it tells if any do. */
 static int
 queue(const struct listener *listener)
 {
-	int limit;
+	struct pollfd pfd = { .fd = listener->fd, .events = POLLIN | POLLRDHUP };
+	int limit, n = netdiag_queue(listener->fd, &limit);
 
-	return netdiag_queue(listener->fd, &limit);
+	if (n >= 0 || poll(&pfd, 1, 0) < 0 || (pfd.revents & ~POLLIN))
+		return n;
+	return pfd.revents != 0;
 }
 
 static int
@@ -212,7 +222,7 @@ on_look(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	mp->watching = false;
-	if (what & EV_READ)
+	if ((what & EV_READ) && listener_mend(mp->pool->current->listener))
 		policy_told(&mp->pool->policy, now);
 	pool_look(mp->pool, now);
 	master_settle();
@@ -222,8 +232,10 @@ static void
 watch(struct pool *pool, bool on)
 {
 	struct master_pool *mp = pool->owner;
-	int fd = pool->current ? pool->current->listener->fd : -1;
+	const struct listener *listener = pool->current ? pool->current->listener : NULL;
+	int fd = listener ? listener->fd : -1;
 
+	on = on && listener && !listener->shut;
 	if (mp->watch && (!on || mp->watched_fd != fd)) {
 		event_free(mp->watch);
 		mp->watch = NULL;

@@ -96,7 +96,8 @@ void master_upgrade_cancel(const char *why);
 
 /* master_handover.c: the new one's. */
 struct listener *master_handover_control(const struct address *address, char **err);
-void master_handover_ready(void); /* calls master_serve() when the old one has let go */
+void master_handover_ready(void);        /* calls master_serve() when the old one has let go */
+bool master_handover_is_under_way(void); /* ready, but it has not */
 
 /*
  * master_pass_on.c: what the next master finds beside its sockets, in its environment and

@@ -208,7 +208,7 @@ master_reload_begin(void)
 	struct reload_plan *plan;
 	char *err = NULL;
 
-	if (master.plan || master_upgrade_is_under_way()) {
+	if (master.plan || master_upgrade_is_under_way() || master_handover_is_under_way()) {
 		master.reload_again = true;
 		return master.ticket + 1;
 	}
@@ -247,7 +247,7 @@ static void
 note_listener(const struct pool *pool, struct listener *listener)
 {
 	log_notice("pool %s: listening on %s", pool->name, listener->name);
-	if (!notify_can_store() || listener->inherited)
+	if (!notify_can_store() || listener->inherited || listener->stored)
 		return;
 	master_forget_stored(pool);
 	notify_store(pool->name, listener->fd);
@@ -275,11 +275,38 @@ commit_entry(struct reload_entry *entry, int64_t now)
 		pool->drained |= !pool->parked; /* by the master before us */
 		conf_pool_free(pool->parked);
 		pool->parked = generation_yield(entry->gen);
+		pool->extra = 0;
 		return;
 	}
 	listener_change(pool->current->listener, &entry->gen->listen);
 	pool->current->listen = entry->gen->listen;
 	pool_resize(pool, generation_yield(entry->gen));
+}
+
+/* A socket that goes from one pool to another is stored under the name of the new one. */
+static void
+forget_moved(const struct pool *taker)
+{
+	const struct listener *l = taker->trial->listener;
+
+	for (size_t i = 0; i < master.npools; i++)
+		if (master.pools[i] != taker && master.pools[i]->current &&
+		    master.pools[i]->current->listener == l)
+			master_forget_stored(master.pools[i]);
+}
+
+static void
+store_moved(void)
+{
+	for (size_t i = 0; notify_can_store() && i < master.npools; i++) {
+		const struct pool *pool = master.pools[i];
+
+		if (!pool->current || pool->current->listener->inherited ||
+		    pool->current->listener->stored)
+			continue;
+		notify_store(pool->name, pool->current->listener->fd);
+		pool->current->listener->stored = true;
+	}
 }
 
 /* What the file says of the daemon as a whole. */
@@ -304,6 +331,8 @@ commit(void)
 	bool first = master.state == MASTER_STARTING;
 	char *outcome = first ? NULL : master_outcome_of_plan(kinds[master.kind]);
 
+	if (first)
+		notify_drop_stored(); /* before new ones get their names */
 	reload_block_listeners(master.plan);
 	close_fd(&master.gate);
 	master.generation++;
@@ -311,12 +340,16 @@ commit(void)
 		commit_daemon(master.plan->conf);
 	master.plan->conf = NULL;
 	for (size_t i = 0; i < master.plan->n; i++)
+		if (on_trial(&master.plan->entries[i]))
+			forget_moved(master.plan->entries[i].pool);
+	for (size_t i = 0; i < master.plan->n; i++)
 		commit_entry(&master.plan->entries[i], now);
 	for (size_t i = 0; i < master.npools; i++)
 		if (master_drops(master.pools[i])) {
 			master_forget_stored(master.pools[i]);
 			pool_stop(master.pools[i], false, now);
 		}
+	store_moved();
 	if (!first) {
 		log_notice("%s", outcome);
 		events_add(NULL, EVENT_RELOAD, "%s", outcome);
@@ -367,7 +400,7 @@ master_reload_step(void)
 	for (;;) {
 		master_control_look(); /* they hear of this outcome before there is another one */
 		if (!master.plan && master.reload_again && master.state == MASTER_RUNNING &&
-		    !master_upgrade_is_under_way())
+		    !master_upgrade_is_under_way() && !master_handover_is_under_way())
 			master_reload_begin();
 		if (!master.plan || !decide())
 			return;

@@ -13,13 +13,20 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Of a socket: it is in use, and may come back; or nobody waits for it any more. */
+enum { TAKEN = -1, GONE = -2 };
+
+/* Before the names of what we store ourselves: those of a socket unit may be like any pool's. */
+#define STORED "preforkd-stored-"
+
 static struct {
 	int fd; /* to the manager; -1: there is none */
 	char *path;
 	bool stores;
 	int64_t watchdog_ms;
-	int *sockets; /* -1: taken */
+	int *sockets; /* or TAKEN, or GONE */
 	char **names;
+	bool *stored; /* by an instance before us */
 	size_t nsockets;
 	int last_fd;
 } self = { .fd = -1, .last_fd = NOTIFY_SOCKETS_START - 1 };
@@ -87,6 +94,16 @@ name_of(size_t i)
 }
 
 static void
+take_name(size_t i)
+{
+	char *name = name_of(i);
+
+	self.stored[i] = strncmp(name, STORED, strlen(STORED)) == 0;
+	self.names[i] = util_strdup(self.stored[i] ? name + strlen(STORED) : name);
+	free(name);
+}
+
+static void
 take_sockets(void)
 {
 	int64_t n = env_number("LISTEN_FDS");
@@ -96,9 +113,10 @@ take_sockets(void)
 	self.nsockets = (size_t)n;
 	self.sockets = util_calloc(self.nsockets, sizeof(int));
 	self.names = util_calloc(self.nsockets + 1, sizeof(char *));
+	self.stored = util_calloc(self.nsockets, sizeof(bool));
 	for (size_t i = 0; i < self.nsockets; i++) {
 		self.sockets[i] = NOTIFY_SOCKETS_START + (int)i;
-		self.names[i] = name_of(i);
+		take_name(i);
 		fcntl(self.sockets[i], F_SETFD, FD_CLOEXEC);
 		self.last_fd = self.sockets[i];
 	}
@@ -158,7 +176,7 @@ void
 notify_store(const char *name, int fd)
 {
 	char text[160], space[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = { 0 };
-	int len = snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s", name);
+	int len = snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=" STORED "%s", name);
 	struct iovec iov = { .iov_base = text, .iov_len = (size_t)len };
 	struct msghdr message = { .msg_iov = &iov,
 				  .msg_iovlen = 1,
@@ -179,7 +197,7 @@ void
 notify_unstore(const char *name)
 {
 	if (notify_can_store())
-		notify_send("FDSTOREREMOVE=1\nFDNAME=%s", name);
+		notify_send("FDSTOREREMOVE=1\nFDNAME=" STORED "%s", name);
 }
 
 static void
@@ -243,7 +261,7 @@ notify_socket_taken(int fd)
 {
 	for (size_t k = 0; k < self.nsockets; k++)
 		if (self.sockets[k] == fd)
-			self.sockets[k] = -1;
+			self.sockets[k] = TAKEN;
 }
 
 bool
@@ -256,22 +274,52 @@ notify_socket_is_taken(int fd)
 }
 
 bool
+notify_socket_is_stored(int fd)
+{
+	size_t k = (size_t)(fd - NOTIFY_SOCKETS_START);
+
+	return fd >= NOTIFY_SOCKETS_START && k < self.nsockets && self.stored[k];
+}
+
+void
+notify_drop_stored(void)
+{
+	for (size_t k = 0; k < self.nsockets; k++) {
+		if (self.sockets[k] < 0 || !self.stored[k])
+			continue;
+		notify_unstore(self.names[k]);
+		close(self.sockets[k]);
+		self.sockets[k] = GONE;
+	}
+}
+
+bool
 notify_socket_return(int fd)
 {
 	size_t k = (size_t)(fd - NOTIFY_SOCKETS_START);
 
-	if (fd < NOTIFY_SOCKETS_START || k >= self.nsockets || self.sockets[k] >= 0)
+	if (fd < NOTIFY_SOCKETS_START || k >= self.nsockets || self.sockets[k] != TAKEN)
 		return false;
 	self.sockets[k] = fd;
 	return true;
 }
 
 void
+notify_socket_keep(int fd)
+{
+	size_t k = (size_t)(fd - NOTIFY_SOCKETS_START);
+
+	if (fd >= NOTIFY_SOCKETS_START && k < self.nsockets)
+		self.sockets[k] = GONE;
+}
+
+void
 notify_close_untaken(void)
 {
 	for (size_t k = 0; k < self.nsockets; k++) {
-		if (self.sockets[k] >= 0)
-			close(self.sockets[k]);
-		self.sockets[k] = -1;
+		if (self.sockets[k] < 0)
+			continue;
+		close(self.sockets[k]);
+		self.sockets[k] = GONE;
 	}
 }

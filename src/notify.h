@@ -54,11 +54,18 @@ int notify_socket(size_t i, const char **name);
 void notify_socket_taken(int fd);
 bool notify_socket_is_taken(int fd);
 
+/* Is it from the store?  Those that no pool has taken are taken out of it, and closed. */
+bool notify_socket_is_stored(int fd);
+void notify_drop_stored(void);
+
 /*
  * One that was handed over is not used any more: it may be taken again.  false: it is none
  * of those, and the caller must close it.
  */
 bool notify_socket_return(int fd);
+
+/* It is the caller's for good, and its number may come to stand for anything. */
+void notify_socket_keep(int fd);
 
 /* For those that another master keeps if we do not take them. */
 void notify_close_untaken(void);

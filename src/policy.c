@@ -217,7 +217,7 @@ policy_look(const struct policy_limits *l, const struct policy_census *c,
 	    struct policy_state *state, int64_t now, struct policy_plan *plan)
 {
 	int total = c->starting + c->idle + c->busy, missing = deficit(l, c), after;
-	bool can_grow, at_limit;
+	bool may_try, can_grow, at_limit;
 
 	*plan = (struct policy_plan){ .ring_above = INT_MAX };
 	if (total > l->max) {
@@ -230,13 +230,15 @@ policy_look(const struct policy_limits *l, const struct policy_census *c,
 		plan->retire = surplus(l, c, state, now, plan);
 	}
 	after = total + plan->start;
-	can_grow = !l->fixed && after < l->max && c->room > plan->start && state->next_try <= now &&
-		   !backed_off(state);
+	/* After a back-off one worker, for whoever comes next, must prove itself. */
+	may_try = !l->fixed && after < l->max && c->room > plan->start && state->next_try <= now &&
+		  !(backed_off(state) && state->proof_at != 0);
+	can_grow = may_try && !backed_off(state);
 	if (can_grow)
 		plan->ring_below = (int)util_max(l->min_spare, 1);
 	if (!l->fixed && state->surplus_end == 0)
 		plan->ring_above = l->max_spare;
-	plan->watch = can_grow && c->idle + c->starting + plan->start == 0;
+	plan->watch = may_try && c->idle + c->starting + plan->start == 0;
 	if (can_grow && l->unseen)
 		watch_unseen(l, c, state, now, plan);
 	if (l->unseen)

@@ -133,14 +133,16 @@ static void
 try_more(struct pool *pool, int64_t now)
 {
 	const struct conf_pool *conf = pool->trial->conf;
-	int places = pool_size_places(pool, conf->max_workers, conf);
-	bool leaving = pool->counts[SLOT_DRAINING] + pool->counts[SLOT_KILLED] > 0;
 	unsigned forked = pool_slots_of(pool, pool->trial);
+	/* However many there are of the present ones: they leave only when these are ready. */
+	int64_t max = util_max(conf->max_workers, (int64_t)pool_active(pool) - forked);
+	int places = pool_size_places(pool, max, conf);
+	bool leaving = pool->counts[SLOT_DRAINING] + pool->counts[SLOT_KILLED] > 0;
 
 	if (leaving && forked == 0 && places > 0)
 		pool->trial_workers = (unsigned)util_min(pool->trial_workers, places);
 	for (; !pool->trial_error && forked < pool->trial_workers; forked++) {
-		if (leaving && pool_size_places(pool, conf->max_workers, conf) <= 0) {
+		if (leaving && pool_size_places(pool, max, conf) <= 0) {
 			if (!pool->trial_waits)
 				log_notice("pool %s: old workers still serve: new ones wait for "
 					   "their places (old_generation_max)",
@@ -241,8 +243,11 @@ workers_to_try(struct pool *pool, const struct conf_pool *conf, int64_t now)
 		pool_size_census(pool, &c, now, NULL);
 		if (conf->workers == CONF_UNSET && c.busy + conf->min_spare_workers > n)
 			n = c.busy + conf->min_spare_workers;
-		if (n == 0)
-			n = 1; /* what replaces something that works must have been seen to start */
+		/*
+		 * What replaces something that works must have been seen to start, also when
+		 * more was taken off the old size than the new one has.
+		 */
+		n = util_max(n, 1);
 	}
 	n = util_min(n, conf->max_workers + (conf->workers > 0 ? util_max(pool->extra, 0) : 0));
 	return (unsigned)(pool->current ? util_min(n, conf->old_generation_max) : n);
@@ -414,6 +419,8 @@ pool_stop(struct pool *pool, bool fast, int64_t now)
 {
 	pool_take_back(pool, now);
 	pool->stopping = true;
+	conf_pool_free(pool->parked); /* its name may be another one's now */
+	pool->parked = NULL;
 	pool->ops->watch(pool, false);
 	if (pool->current) {
 		struct generation *gen = pool->current;

@@ -59,6 +59,27 @@ close_listener(struct pool *pool, struct generation *gen)
 	gen->listener = NULL;
 }
 
+/* Nobody is left who would find the queue empty, and say so by leaving, before long. */
+static bool
+all_are_busy(const struct pool *pool, const struct generation *gen)
+{
+	for (size_t i = 0; i < pool->nslots; i++) {
+		const struct slot *slot = &pool->slots[i];
+
+		if (slot->gen == gen &&
+		    !activity_is_busy(scoreboard_activity(pool->scoreboard, i, slot->pid)))
+			return false;
+	}
+	return true;
+}
+
+/* Asked in this order: who is done with a handshake meanwhile is in the queue. */
+static bool
+may_still_come(const struct pool *pool, const struct generation *gen)
+{
+	return pool->ops->handshakes(gen->listener) > 0 || pool->ops->queue(gen->listener) > 0;
+}
+
 /* Everything that a client believes to be connected is accepted, or may still come. */
 static void
 finish_generation(struct pool *pool, struct generation *gen, int64_t now, int64_t *look_at)
@@ -75,14 +96,17 @@ finish_generation(struct pool *pool, struct generation *gen, int64_t now, int64_
 			pool_slots_earliest(look_at, pool->policy.next_try);
 		if (stored)
 			pool_slots_earliest(look_at, gen->finish_by);
-	} else if (in_time && !stored && pool->ops->handshakes(gen->listener) > 0) {
+	} else if (in_time && !stored && may_still_come(pool, gen)) {
 		pool_slots_earliest(look_at, now + HANDSHAKE_LOOK_MS);
-	} else if (gen->emptied || pool_slots_of(pool, gen) == 0) {
+	} else if (gen->emptied || pool_slots_of(pool, gen) == 0 ||
+		   (queue == 0 && (!in_time || all_are_busy(pool, gen)))) {
 		if (queue > 0 && gen->in_vain >= IN_VAIN_MAX)
 			log_error(
 			    "pool %s: workers die before they serve: %d waiting on %s given up",
 			    pool->name, queue, gen->listener->name);
 		close_listener(pool, gen);
+	} else if (in_time) {
+		pool_slots_earliest(look_at, gen->finish_by);
 	}
 }
 
@@ -96,8 +120,13 @@ pool_old_sweep(struct pool *pool, int64_t now, int64_t *look_at)
 		struct generation *gen = *at;
 		bool finishing = gen->phase == GENERATION_FINISHING && !pool->fast;
 
-		if (finishing && gen->listener)
+		if (finishing && gen->listener) {
 			finish_generation(pool, gen, now, look_at);
+		} else {
+			/* Who stays for its last connection must not look like one who accepts. */
+			listener_release(gen->listener);
+			gen->listener = NULL;
+		}
 		if (pool_slots_of(pool, gen) > 0 || (finishing && gen->listener)) {
 			at = &gen->next;
 			continue;

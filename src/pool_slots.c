@@ -232,6 +232,11 @@ step_down(struct pool *pool, struct slot *slot, int64_t now)
 	int64_t next;
 	enum policy_step step = policy_step(grace_of(pool, slot), now - slot->since, &next);
 
+	/* When the master itself has stood still: nobody is killed who was not told before. */
+	if (step == POLICY_STEP_KILL && slot->step < POLICY_STEP_TERM) {
+		slot->since = now - grace_of(pool, slot);
+		step = policy_step(grace_of(pool, slot), now - slot->since, &next);
+	}
 	if (step > slot->step) {
 		slot->step = step;
 		tell_step(pool, slot, now);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CONTROL_BACKLOG 64
@@ -183,26 +184,33 @@ has_address(const struct generation *gen, int fd, bool any_port)
 }
 
 /*
- * A socket that was handed over: the one with the pool's name, or else its address.  What
- * another master opened follows the file, so both must fit if its name does.
+ * A socket that was handed over: the one with the pool's name, and its address if there are
+ * several of that name, or else the one with its address.  What another master opened follows the
+ * file, so both must fit if its name does; and so does what an instance before us has stored, for
+ * the file may have changed since.
  */
 static int
 find_inherited(const struct generation *gen)
 {
+	int named = -1, there = -1, fd;
 	const char *name;
-	int fd;
 
 	for (size_t i = 0; (fd = notify_socket(i, &name)) >= 0; i++) {
 		enum handover_kind kind = handover_kind(fd);
+		bool follows = kind == HANDOVER_OWN || notify_socket_is_stored(fd);
+		bool its_name = strcmp(name, gen->conf->name) == 0;
 
-		if (kind != HANDOVER_CONTROL && strcmp(name, gen->conf->name) == 0 &&
-		    (kind != HANDOVER_OWN || has_address(gen, fd, true)))
-			return fd;
+		if (kind == HANDOVER_CONTROL)
+			continue;
+		if (has_address(gen, fd, its_name)) {
+			if (its_name)
+				return fd;
+			there = there < 0 ? fd : there;
+		} else if (its_name && !follows) {
+			named = named < 0 ? fd : named;
+		}
 	}
-	for (size_t i = 0; (fd = notify_socket(i, &name)) >= 0; i++)
-		if (handover_kind(fd) != HANDOVER_CONTROL && has_address(gen, fd, false))
-			return fd;
-	return -1;
+	return named >= 0 ? named : there;
 }
 
 static struct listener *
@@ -218,6 +226,9 @@ adopt_inherited(const struct generation *gen, char **err)
 		return NULL;
 	notify_socket_taken(fd);
 	l->promised = handover_kind(fd) == HANDOVER_OWN;
+	l->stored = notify_socket_is_stored(fd);
+	if (l->stored)
+		listener_own(l);
 	return l;
 }
 
@@ -344,15 +355,24 @@ reload_block_listeners(const struct reload_plan *plan)
 	}
 }
 
+static bool
+same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return strcmp(a, b) == 0 || (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+				     x.st_ino == y.st_ino);
+}
+
 /* Is the process the master that runs on this file, or one of its workers? */
 static bool
 runs_this_file(pid_t pid, const char *file)
 {
-	char path[64], line[4200], wanted[4200];
+	static const char title[] = "preforkd: master ";
+	char path[64], line[4200];
 	size_t n = 0;
 	FILE *in;
 
-	snprintf(wanted, sizeof(wanted), "preforkd: master %s", file);
 	for (int generation = 0; generation < 2 && pid > 0; generation++) {
 		int parent = 0;
 
@@ -362,7 +382,8 @@ runs_this_file(pid_t pid, const char *file)
 		if (in)
 			fclose(in);
 		line[n] = '\0';
-		if (strcmp(line, wanted) == 0)
+		if (strncmp(line, title, sizeof(title) - 1) == 0 &&
+		    same_file(line + sizeof(title) - 1, file))
 			return true;
 		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 		in = fopen(path, "re");

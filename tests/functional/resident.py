@@ -66,6 +66,14 @@ def answer(command, *words):
             os.write(1, b'x' * 99 + b'\n')
     elif command == 'tell':
         tell(text)
+    elif command == 'shut':
+        socket.socket(fileno=os.dup(FD)).shutdown(socket.SHUT_RDWR)
+    elif command == 'unblock':
+        listener = os.dup(FD)
+        print('unblocks', flush=True)
+        while not os.path.exists(text):
+            time.sleep(0.01)
+        os.set_blocking(listener, False)
     elif command == 'exit':
         os._exit(int(text))
     elif command == 'die':

@@ -480,6 +480,24 @@ def test_the_file_of_a_running_daemon_is_valid_though_its_port_is_in_use():
         assert accepted(daemon.conf_path)
 
 
+def test_a_link_to_the_file_is_followed_anew_at_each_reload():
+    def conf(workers):
+        return pool('a', f'workers = {workers}', listen=where)
+
+    where = f'127.0.0.1:{free_port()}'
+    daemon = Daemon(conf(1))
+    for version in 1, 2:
+        daemon.write(conf(version))
+        daemon.conf_path.rename(daemon.dir / f'v{version}.conf')
+    daemon.conf_path.symlink_to('v1.conf')
+    with daemon:
+        assert accepted(daemon.conf_path) and accepted(daemon.dir / 'v1.conf')
+        daemon.conf_path.unlink()
+        daemon.conf_path.symlink_to('v2.conf')
+        daemon.reload()
+        daemon.wait_workers(2)
+
+
 def test_a_port_that_another_process_holds_is_an_error_that_names_it(tmp_path):
     with socket.create_server(('127.0.0.1', 0)) as other:
         address = f'127.0.0.1:{other.getsockname()[1]}'

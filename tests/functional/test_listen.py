@@ -261,6 +261,26 @@ def test_a_unix_socket_is_kept_over_a_reload():
         assert daemon.ask('p', b'hello') == b'hello'
 
 
+@needs_preload
+def test_an_on_demand_pool_of_a_unix_socket_grows_where_the_kernel_tells_no_queue():
+    sizes = ['start_workers = 0', 'min_spare_workers = 0', 'spare_timeout = 0s',
+             'max_spare_workers = 0']
+    daemon = Daemon(pool('p', *sizes, listen='{dir}/socket'))
+    daemon.env.update(preload(daemon.dir, '''
+        int socket(int domain, int type, int protocol)
+        {
+            int (*real)(int, int, int) = dlsym(RTLD_NEXT, "socket");
+
+            errno = EAFNOSUPPORT;
+            return domain == AF_NETLINK ? -1 : real(domain, type, protocol);
+        }'''))
+    with daemon:
+        for _ in range(3):
+            assert daemon.ask('p', b'hello\n') == b'hello\n'
+        daemon.signal(signal.SIGQUIT)
+        assert daemon.ended() == 0
+
+
 def owner_and_mode(path):
     info = path.stat()
     return info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode)

@@ -420,7 +420,8 @@ def test_a_refused_reload_lets_its_programs_finish_what_they_have_accepted():
 def test_a_pool_whose_program_polls_can_become_one_of_another_service():
     with resident(service('nonblocking', listen='127.0.0.1:0')) as daemon:
         old = programs(daemon)
-        assert {ask(daemon, 'pid') for _ in range(10)} <= set(map(str, old))
+        eventually(lambda: {ask(daemon, 'pid') for _ in range(10)} == set(map(str, old)),
+                   'both of them, which poll')
         address = daemon.address('p')
         daemon.reload(pool('p', 'workers = 2'))
         daemon.address = lambda name: address  # the port stays
@@ -428,6 +429,22 @@ def test_a_pool_whose_program_polls_can_become_one_of_another_service():
         for _ in range(10):
             assert daemon.ask('p', b'hello\n') == b'hello\n'
         assert daemon.pool_status('p')['crashes'] == 0
+
+
+def test_workers_stay_though_a_program_made_their_socket_non_blocking_at_its_end():
+    with resident(service(listen='127.0.0.1:0')) as daemon:
+        address, old = daemon.address('p'), programs(daemon)
+        client = begin(daemon, f'unblock {daemon.dir}/now')
+        daemon.wait_log('unblocks')
+        daemon.reload(pool('p', 'workers = 2'))
+        (daemon.dir / 'now').touch()
+        assert finish(client) == 'done'
+        eventually(lambda: not any(map(alive, old)), 'the end of the programs')
+        daemon.address = lambda name: address  # the port stays
+        for _ in range(10):
+            assert daemon.ask('p', b'hello\n') == b'hello\n'
+        wait_pool(daemon, 'p', state='running', idle=2)
+        assert 'do not stay alive' not in daemon.log()
 
 
 # ---- sd_notify -----------------------------------------------------------------------
@@ -522,6 +539,36 @@ def test_an_on_demand_pool_has_no_program_until_somebody_comes_and_none_afterwar
             assert programs(daemon) == []
             assert ask(daemon, 'pid').isdigit()
             eventually(lambda: not programs(daemon), 'the end of the last program')
+
+
+def test_an_on_demand_pool_serves_whoever_comes_after_its_back_off():
+    with resident(service(sizes=ON_DEMAND)) as daemon:
+        for _ in range(10):
+            assert ask(daemon, 'exit 3') == ''
+        wait_pool(daemon, 'p', state='backed off')
+        wait_pool(daemon, 'p', state='running')
+        assert ask(daemon, 'pid').isdigit()
+
+
+@pytest.mark.parametrize('sizes', [FIXED, ON_DEMAND], ids=['fixed', 'on demand'])
+def test_a_socket_that_a_program_shuts_down_listens_again(sizes):
+    with resident(service(sizes=sizes, listen='127.0.0.1:0')) as daemon:
+        ask(daemon, 'shut')
+        daemon.wait_log('a worker or its program has shut the socket down: it listens again')
+        assert ask(daemon, 'pid').isdigit()
+
+
+@pytest.mark.skipif(not can_trace(), reason='needs strace')
+def test_a_unix_socket_that_a_program_shuts_down_is_told_once_and_left_alone():
+    with resident(service(sizes=ON_DEMAND)) as daemon:
+        ask(daemon, 'shut')
+        daemon.wait_log('has shut the socket down: nobody can connect until the pool is drained')
+        eventually(lambda: not programs(daemon), 'the end of the last program')
+        assert silence(daemon)
+        assert daemon.log().count('shut the socket down') == 1
+        daemon.done('drain', 'p')
+        daemon.done('resume', 'p')
+        assert ask(daemon, 'pid').isdigit()
 
 
 def test_a_burst_on_an_on_demand_pool_is_not_served_one_by_one():

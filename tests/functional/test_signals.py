@@ -149,6 +149,19 @@ def test_a_graceful_stop_that_a_terminal_sends_to_all_processes_answers_the_queu
         assert daemon.ended() == 0
 
 
+def test_a_graceful_stop_answers_the_queue_beside_a_worker_from_before_a_reload():
+    conf = pool('echo', 'workers = 1')
+    with Daemon(conf) as daemon:
+        with held(daemon, 'echo', 1):
+            daemon.reload(changed(conf, 'yes'))
+            with held(daemon, 'echo', 1):
+                waiting = [open_client(daemon.address('echo'), b'waits\n') for _ in range(5)]
+                daemon.signal(SIGQUIT)
+                daemon.wait_log(r'stopping gracefully')
+        assert [read_answer(sock) for sock in waiting] == [b'waits\n'] * 5
+        assert daemon.ended() == 0
+
+
 def busy_forever(daemon):
     """A client of an endless program: (its connection, the program's pid)."""
     client = daemon.connect('busy')

@@ -180,6 +180,15 @@ def test_a_socket_is_taken_by_the_name_of_its_pool():
         assert daemon.ask('one', b'x') == b'x' and daemon.ask('two', b'y') == b'y'
 
 
+def test_of_sockets_with_one_name_each_pool_takes_that_of_its_address():
+    first, second = listening(), listening()
+    one, two = [(ECHO % ('%s:%d' % sock.getsockname(), 1)) for sock in (second, first)]
+    with Activated(one + two.replace('"echo" {', '"two" {'), [first, second],
+                   'echo:echo') as daemon:
+        assert daemon.address('echo')[1] == second.getsockname()
+        assert daemon.address('two')[1] == first.getsockname()
+
+
 def test_a_socket_is_taken_by_its_address(tmp_path):
     os.chmod(tmp_path, 0o755)
     tcp, path = listening(), listening(str(tmp_path / 'socket'))

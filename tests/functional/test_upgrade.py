@@ -15,10 +15,11 @@ import subprocess
 import pytest
 
 from daemonized import Background, Daemonized
+from fastcgi import free_port
 from harness import (PATIENCE, PREFORKD, Daemon, alive, children, eventually, proc_stat, title,
                      without_proc, workers_of)
 from load import ANSWERED, Load, held, open_client, outcome, paced, pool, read_answer, script
-from test_control import FAILED, wait_pool
+from test_control import FAILED, finish, wait_pool
 from test_signals import changed
 from test_systemd import Activated, Manager, inode, listening
 
@@ -276,6 +277,17 @@ def test_upgrades_may_follow_one_another_while_old_masters_still_finish():
         assert [process.wait(PATIENCE) for process in before] == [0] * 4
 
 
+def test_an_old_master_that_still_finishes_leaves_the_address_to_the_new_one():
+    with Upgraded(pool('echo', 'workers = 2', listen=f'127.0.0.1:{free_port()}')) as daemon:
+        daemon.upgraded()  # what this one has itself got from another master, it must close, too
+        with held(daemon, 'echo', 1):
+            before = daemon.upgraded()
+            daemon.done('drain', 'echo')
+            daemon.done('resume', 'echo')
+            assert daemon.ask('echo', b'again\n') == b'again\n'
+            assert before.poll() is None
+
+
 def test_a_relative_command_line_is_good_for_an_upgrade_too():
     daemon = UpgradedInBackground(ECHO)
     command = ['./preforkd', '-f', 'preforkd.conf', '-s', 'control.sock', '-p', 'pid']
@@ -370,8 +382,7 @@ def test_a_new_master_that_dies_with_its_word_of_being_ready_does_not_take_over(
         daemon.put_binary(READY_AND_GONE)
         workers = daemon.workers()
         with daemon.ctl_begun('upgrade') as upgrade:
-            new = int(daemon.wait_log(r'upgrade: started \S+ as pid (\d+)').group(1))
-            eventually(lambda: proc_stat(new) and proc_stat(new)[1] == 'Z', 'its end')
+            eventually(daemon.zombies, 'its end')  # the old one is stopped, and reaps nobody
             daemon.signal(signal.SIGCONT)
             assert upgrade.wait(PATIENCE) == FAILED
             assert 'signal 9' in upgrade.stderr.read()
@@ -513,6 +524,22 @@ def test_an_upgrade_and_a_reload_at_the_same_time():
         daemon.wait_workers(4)
 
 
+def test_a_reload_that_a_new_master_is_told_to_do_at_its_start_waits_until_all_is_its_own():
+    slow = pool('slow', 'workers = 1',
+                'program { command = { "/bin/sleep", "600" } ready = "1s" }', service='program')
+    with Upgraded(ECHO + slow) as daemon:
+        where, mark = daemon.address('echo'), daemon.mark()
+        with daemon.ctl_begun('upgrade') as upgrade:
+            new = int(daemon.wait_log(r'upgrade: started .* as pid (\d+)', since=mark)[1])
+            daemon.wait_log(r'pool slow: program started', since=mark)
+            daemon.write(slow)
+            os.kill(new, signal.SIGHUP)
+            assert finish(upgrade)[0] == 0
+        daemon.follow(new)
+        daemon.wait_log(r'reload done: .*dropped echo')
+        eventually(lambda: outcome(where, b'hello\n') == 'ECONNREFUSED', 'the end of its socket')
+
+
 def test_programs_and_workers_see_nothing_of_an_upgrade():
     conf = pool('env', 'workers = 1', 'exec { command = { "/usr/bin/env" } }', service='exec') \
         + pool('ls', 'workers = 1', 'exec { command = { "/bin/ls", "/proc/self/fd" } }',
@@ -619,7 +646,10 @@ def test_as_process_1_it_reaps_strangers_and_does_not_count_them():
 # --- the store of the service manager -----------------------------------------------------
 
 class Store(Manager):
-    """A manager that keeps descriptors: `stored` is {name: [descriptor, ...]}."""
+    """A manager that keeps descriptors: `stored` is {name: [descriptor, ...]}, and each name
+    in the store is PREFIX and that of a pool."""
+
+    PREFIX = 'preforkd-stored-'
 
     def __init__(self, path):
         super().__init__(path)
@@ -639,14 +669,17 @@ class Store(Manager):
         return self.seen
 
     def keep(self, message, fds):
+        name = message.get('FDNAME', self.PREFIX)
+        assert name.startswith(self.PREFIX)
+        name = name[len(self.PREFIX):]
         if message.get('FDSTORE') == '1':
             assert fds
-            self.stored.setdefault(message['FDNAME'], []).extend(fds)
+            self.stored.setdefault(name, []).extend(fds)
         else:
             assert fds == []
         if message.get('FDSTOREREMOVE') == '1':
-            self.removed.append(message['FDNAME'])
-            for fd in self.stored.pop(message['FDNAME'], []):
+            self.removed.append(name)
+            for fd in self.stored.pop(name, []):
                 os.close(fd)
 
     def wait_names(self, *names):
@@ -705,7 +738,7 @@ class Restored(Activated):
     def __init__(self, store, conf):
         held_fds = [(name, fd) for name, fds in store.stored.items() for fd in fds]
         super().__init__(conf, [socket.socket(fileno=os.dup(fd)) for _, fd in held_fds],
-                         ':'.join(name for name, _ in held_fds))
+                         ':'.join(store.PREFIX + name for name, _ in held_fds))
         self.env.update(NOTIFY_SOCKET=store.path, FDSTORE='16')
 
 
@@ -741,3 +774,48 @@ def test_a_restored_daemon_does_not_fill_the_store_twice(store):
         store.wait('READY', 2)
         kept = {os.readlink(f'/proc/self/fd/{fd}') for fd in store.stored['echo']}
         assert kept == {of_worker(daemon, 'echo')}
+
+
+def test_a_socket_in_the_store_follows_the_file(store):
+    # As it is after an edit and a restart: one pool moves, one goes, one changes its name.
+    where = [f'127.0.0.1:{free_port()}' for _ in range(4)]
+    conf = [pool(name, 'workers = 1', listen=address) for name, address in
+            [('moves', where[0]), ('goes', where[1]), ('before', where[2])]]
+    with stored_daemon(store, ''.join(conf)) as daemon:
+        store.wait_names('moves', 'goes', 'before')
+        daemon.signal(signal.SIGTERM)
+        daemon.ended()
+    conf = [pool(name, 'workers = 1', listen=address) for name, address in
+            [('moves', where[3]), ('after', where[2])]]
+    with Restored(store, ''.join(conf)) as daemon:
+        assert daemon.ask('moves', b'hello\n') == b'hello\n'
+        assert daemon.ask('after', b'hello\n') == b'hello\n'
+        assert [f'{host}:{port}' for host, port in
+                (daemon.address(name)[1] for name in ('moves', 'after'))] == [where[3], where[2]]
+        eventually(lambda: store.messages() and sorted(store.removed) == ['goes', 'moves'],
+                   'no more than is wanted in the store')
+        daemon.reload(conf[1])
+        eventually(lambda: store.messages() and store.removed.count('moves') == 2,
+                   'the store without the pool that was dropped')
+        assert 'fits no pool' not in daemon.log()
+
+
+def test_a_socket_in_the_store_has_the_name_of_its_pool_also_when_that_changes(store):
+    def conf(**pools):
+        return ''.join(pool(name, 'workers = 1', listen=listen) for name, listen in pools.items())
+
+    def kept():
+        store.messages()
+        return {name: [os.readlink(f'/proc/self/fd/{fd}') for fd in fds]
+                for name, fds in store.stored.items()}
+
+    first, second = (f'127.0.0.1:{free_port()}' for _ in range(2))
+    with stored_daemon(store, conf(one=first, two=second)) as daemon:
+        store.wait_names('one', 'two')
+        a, b = of_worker(daemon, 'one'), of_worker(daemon, 'two')
+        daemon.reload(conf(one=second, two=first))
+        eventually(lambda: kept() == {'one': [b], 'two': [a]}, 'both under their new names')
+        daemon.reload(conf(three=second, two=first))
+        eventually(lambda: kept() == {'three': [b], 'two': [a]}, 'one under a new name')
+        daemon.reload(conf(three=second))
+        eventually(lambda: kept() == {'three': [b]}, 'the end of the other')

@@ -102,6 +102,32 @@ at_the_limit_the_bell_is_off_and_the_pool_is_saturated(void **state)
 }
 
 static void
+an_on_demand_pool_is_watched_again_after_its_back_off(void **state)
+{
+	struct policy_state s = { 0 };
+	struct policy_census c = { 0 };
+	struct policy_plan plan;
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		policy_died(&s, POLICY_OF_NO_USE, 1000, 1000);
+	plan = look(&on_demand, c, &s, 1000);
+	assert_false(plan.watch);
+	assert_int_equal(plan.look_at, 2000);
+	assert_true(look(&on_demand, c, &s, 2000).watch);
+	c.queue = 7;
+	plan = look(&on_demand, c, &s, 2001);
+	assert_int_equal(plan.start, 1);
+	assert_false(plan.watch);
+	policy_ready(&s, 2002);
+	c = (struct policy_census){ .busy = 1, .queue = 6 };
+	plan = look(&on_demand, c, &s, 2002);
+	assert_int_equal(plan.start, 0);
+	assert_false(plan.watch); /* it would be readable over and over */
+	assert_int_equal(plan.look_at, s.proof_at);
+}
+
+static void
 an_empty_on_demand_pool_is_watched_and_grows_by_its_queue(void **state)
 {
 	struct policy_state s = proven(1000);
@@ -525,6 +551,7 @@ main(void)
 		cmocka_unit_test(ten_prove_themselves_before_the_rest_starts),
 		cmocka_unit_test(limits_hold),
 		cmocka_unit_test(at_the_limit_the_bell_is_off_and_the_pool_is_saturated),
+		cmocka_unit_test(an_on_demand_pool_is_watched_again_after_its_back_off),
 		cmocka_unit_test(an_empty_on_demand_pool_is_watched_and_grows_by_its_queue),
 		cmocka_unit_test(what_stayed_idle_all_the_time_goes_in_one_step),
 		cmocka_unit_test(a_worker_for_whom_a_client_waits_is_no_surplus),

@@ -203,6 +203,7 @@ a_graceful_stop_climbs_the_ladder(void **state)
 	(void)state;
 	pool_stop(pool, false, 2000);
 	assert_int_equal(world.signals[1], WORKER_SIGNAL_FINISH);
+	pool_look(pool, 4000);
 	assert_int_equal(world.wake_at, 32000);
 	pool_look(pool, 32000);
 	assert_int_equal(world.signals[1], SIGTERM);
@@ -214,6 +215,21 @@ a_graceful_stop_climbs_the_ladder(void **state)
 	pool_look(pool, 37001);
 	assert_true(pool_is_gone(pool));
 	pool_free(pool);
+}
+
+static void
+after_a_standstill_nobody_is_killed_without_a_word(void **state)
+{
+	struct pool *pool = new_pool(new_generation(new_listener(), 2, 0, 0, 0), 1000);
+
+	(void)state;
+	pool_stop(pool, false, 2000);
+	pool_look(pool, 90000);
+	assert_int_equal(world.signals[1], SIGTERM);
+	assert_int_equal(world.wake_at, 95000);
+	pool_look(pool, 95000);
+	assert_int_equal(world.signals[1], SIGKILL);
+	end_pool(pool);
 }
 
 static void
@@ -322,6 +338,34 @@ the_busy_ones_close_the_listener_once_the_queue_is_empty(void **state)
 	pool_reaped(pool, 1001, left, 2001);
 	pool_look(pool, 2001);
 	assert_int_equal(world.signals[2], WORKER_SIGNAL_RETIRE);
+	assert_null(pool->old->listener);
+	end_pool(pool);
+}
+
+static void
+busy_ones_alone_do_not_keep_the_listener(void **state)
+{
+	struct pool *pool = new_pool(new_generation(new_listener(), 2, 0, 0, 0), 1000);
+
+	(void)state;
+	all_say(pool, ACTIVITY_BUSY);
+	pool_stop(pool, false, 2000);
+	assert_int_equal(world.signals[1], WORKER_SIGNAL_RETIRE);
+	assert_null(pool->old->listener);
+	end_pool(pool);
+}
+
+static void
+one_that_does_not_stir_keeps_the_listener_for_two_seconds(void **state)
+{
+	struct pool *pool = new_pool(new_generation(new_listener(), 2, 0, 0, 0), 1000);
+
+	(void)state;
+	pool_stop(pool, false, 2000);
+	assert_int_equal(world.wake_at, 4000);
+	pool_look(pool, 3999);
+	assert_non_null(pool->old->listener);
+	pool_look(pool, 4000);
 	assert_null(pool->old->listener);
 	end_pool(pool);
 }
@@ -468,11 +512,14 @@ main(void)
 		cmocka_unit_test(a_new_generation_takes_over_when_it_is_ready),
 		cmocka_unit_test(a_new_generation_that_dies_is_taken_back),
 		cmocka_unit_test(a_graceful_stop_climbs_the_ladder),
+		cmocka_unit_test(after_a_standstill_nobody_is_killed_without_a_word),
 		cmocka_unit_test(a_queue_without_workers_is_emptied_by_new_ones),
 		cmocka_unit_test(a_queue_that_nobody_can_empty_is_given_up),
 		cmocka_unit_test(who_serves_before_it_dies_empties_the_queue_too),
 		cmocka_unit_test(a_handshake_under_way_is_waited_for),
 		cmocka_unit_test(the_busy_ones_close_the_listener_once_the_queue_is_empty),
+		cmocka_unit_test(busy_ones_alone_do_not_keep_the_listener),
+		cmocka_unit_test(one_that_does_not_stir_keeps_the_listener_for_two_seconds),
 		cmocka_unit_test(a_second_stop_makes_it_fast),
 		cmocka_unit_test(to_be_told_to_end_at_once_again_gives_no_more_time),
 		cmocka_unit_test(a_program_whose_worker_died_is_reported),

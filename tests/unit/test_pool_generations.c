@@ -89,6 +89,22 @@ a_trial_waits_for_places_and_goes_on(void **state)
 }
 
 static void
+a_trial_of_a_smaller_pool_does_not_wait_for_the_present_ones(void **state)
+{
+	struct listener *l = new_listener();
+	struct pool *pool = new_pool(small_generation(l, 8, 2), 1000);
+
+	(void)state;
+	all_say(pool, ACTIVITY_BUSY);
+	pool_end_worker(pool, pool->slots[0].pid, false, 2000);
+	pool_look(pool, 2000);
+	pool_try(pool, small_generation(l, 2, 2), 3000);
+	assert_false(pool->trial_waits);
+	assert_true(pool_slots_of(pool, pool->trial) > 0);
+	end_pool(pool);
+}
+
+static void
 a_trial_that_waits_can_be_taken_back(void **state)
 {
 	struct listener *l = new_listener();
@@ -188,6 +204,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_trial_starts_no_more_than_there_may_be_beside),
 		cmocka_unit_test(a_trial_waits_for_places_and_goes_on),
+		cmocka_unit_test(a_trial_of_a_smaller_pool_does_not_wait_for_the_present_ones),
 		cmocka_unit_test(a_trial_that_waits_can_be_taken_back),
 		cmocka_unit_test(over_many_generations_there_are_never_too_many_processes),
 		cmocka_unit_test(those_that_leave_the_current_generation_count_for_a_trial),

@@ -230,6 +230,19 @@ a_fixed_pool_is_scaled_up_and_down(void **state)
 }
 
 static void
+a_trial_of_a_smaller_pool_than_was_taken_off_has_one_worker(void **state)
+{
+	struct listener *l = new_listener();
+	struct pool *pool = new_pool(new_generation(l, 10, 0, 0, 0), 1000);
+
+	(void)state;
+	assert_true(pool_scale(pool, -8, 2000));
+	pool_try(pool, new_generation(l, 3, 0, 0, 0), 3000);
+	assert_int_equal(pool->trial_workers, 1);
+	end_pool(pool);
+}
+
+static void
 spare_workers_are_scaled_at_once(void **state)
 {
 	struct pool *pool = new_pool(new_generation(new_listener(), 0, 5, 5, 10), 1000);
@@ -395,6 +408,7 @@ main(void)
 		cmocka_unit_test(a_parked_pool_can_be_stopped),
 		cmocka_unit_test(a_parked_pool_is_not_saturated),
 		cmocka_unit_test(a_fixed_pool_is_scaled_up_and_down),
+		cmocka_unit_test(a_trial_of_a_smaller_pool_than_was_taken_off_has_one_worker),
 		cmocka_unit_test(spare_workers_are_scaled_at_once),
 		cmocka_unit_test(fewer_spare_workers_end_no_busy_one),
 		cmocka_unit_test(fewer_spare_workers_end_none_that_is_needed),
