@@ -295,13 +295,14 @@ a_head_without_room_is_a_fault(void **state)
 {
 	static const struct scripted get = GET;
 	struct fault_row row = { .output = "X: yyyy...", .why = "its header is too long" };
-	char *output = util_calloc(1, HTTP_CGI_HEAD_BYTES);
+	size_t len = HTTP_CGI_HEAD_BYTES + 1;
+	char *output = util_calloc(1, len);
 
 	(void)state;
-	memset(output, 'y', HTTP_CGI_HEAD_BYTES);
+	memset(output, 'y', len);
 	memcpy(output, "X: ", 3);
-	memcpy(output + HTTP_CGI_HEAD_BYTES - 2, "\n\n", 2);
-	in_pieces(&get, output, HTTP_CGI_HEAD_BYTES, check_fault, &row);
+	memcpy(output + len - 2, "\n\n", 2);
+	in_pieces(&get, output, len, check_fault, &row);
 	free(output);
 }
 
