@@ -24,12 +24,15 @@ static struct {
 	int fd; /* to the old master; -1: there is none */
 	int figures_fd, past_fd;
 	char *drained; /* with colons between; or NULL */
-	char *places;  /* the same */
-	size_t nplaces;
-	int places_fds[HANDOVER_SOCKETS_MAX]; /* -1: somebody has taken it */
 } self = { .fd = -1, .figures_fd = -1, .past_fd = -1 };
 
 static char given[HANDOVER_SOCKETS_MAX + 1]; /* the kinds of its sockets, in their order */
+
+static struct {
+	char *names; /* with colons between */
+	size_t n;
+	int fds[HANDOVER_SOCKETS_MAX]; /* -1: somebody has taken it */
+} places;
 
 /* Digits and a colon, which are taken off the text. */
 static int
@@ -91,12 +94,12 @@ take_places(void)
 	if (!text || take_number(&text, &format) < 0 || take_number(&text, &fd) < 0 ||
 	    format != HANDOVER_PLACES_FORMAT || fd <= STDERR_FILENO)
 		return;
-	self.places = util_strdup(text);
+	places.names = util_strdup(text);
 	do {
 		if (fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0)
 			return;
-		self.places_fds[self.nplaces++] = (int)fd++;
-	} while ((text = strchr(text, ':')) && text++ && self.nplaces < HANDOVER_SOCKETS_MAX);
+		places.fds[places.n++] = (int)fd++;
+	} while ((text = strchr(text, ':')) && text++ && places.n < HANDOVER_SOCKETS_MAX);
 }
 
 void
@@ -143,7 +146,7 @@ handover_last_fd(void)
 {
 	int64_t last = util_max(self.fd, util_max(self.figures_fd, self.past_fd));
 
-	return (int)(self.nplaces > 0 ? util_max(last, self.places_fds[self.nplaces - 1]) : last);
+	return (int)(places.n > 0 ? util_max(last, places.fds[places.n - 1]) : last);
 }
 
 enum handover_kind
@@ -179,13 +182,13 @@ handover_is_drained(const char *pool)
 int
 handover_take_places(const char *pool)
 {
-	const char *at = self.places;
+	const char *at = places.names;
 
-	for (size_t i = 0; i < self.nplaces; i++) {
-		int fd = self.places_fds[i];
+	for (size_t i = 0; i < places.n; i++) {
+		int fd = places.fds[i];
 
 		if (fd >= 0 && begins_with_name(at, pool)) {
-			self.places_fds[i] = -1;
+			places.fds[i] = -1;
 			return fd;
 		}
 		at += strcspn(at, ":") + 1;
@@ -221,8 +224,8 @@ handover_end(void)
 	if (self.fd >= 0)
 		close(self.fd);
 	self.fd = -1;
-	for (size_t i = 0; i < self.nplaces; i++)
-		if (self.places_fds[i] >= 0)
-			close(self.places_fds[i]);
-	self.nplaces = 0;
+	for (size_t i = 0; i < places.n; i++)
+		if (places.fds[i] >= 0)
+			close(places.fds[i]);
+	places.n = 0;
 }
