@@ -46,7 +46,6 @@ http_answer_body(struct http_request *r, struct http_reply *reply, const char *b
 {
 	uint64_t before = r->conn->out;
 	size_t head;
-	bool more;
 
 	reply->length = (int64_t)len;
 	head = http_answer_make(r, reply);
@@ -54,9 +53,18 @@ http_answer_body(struct http_request *r, struct http_reply *reply, const char *b
 		return;
 	if (r->head->method == HTTP_HEAD)
 		len = 0;
+	r->broken = !http_conn_send_pair(r->conn, r->sent.at, head, body, len);
+	r->body = util_max((int64_t)(r->conn->out - before) - (int64_t)head, 0);
+}
+
+HOT void
+http_answer_behind(struct http_request *r, size_t len)
+{
+	uint64_t before = r->conn->out;
+	size_t head = r->sent.len;
+
 	/* A last answer and the end of the connection are one segment. */
-	more = r->is_all && !r->keep_alive;
-	r->broken = !http_conn_send_pair(r->conn, r->sent.at, head, body, len, more);
+	r->broken = !http_conn_send(r->conn, r->sent.at, head + len, !r->keep_alive);
 	r->body = util_max((int64_t)(r->conn->out - before) - (int64_t)head, 0);
 }
 

@@ -201,7 +201,7 @@ may_send(const struct http_conn *c)
 	return n == 1;
 }
 
-bool
+HOT bool
 http_conn_send(struct http_conn *c, const char *data, size_t len, bool more)
 {
 	int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0);
@@ -224,14 +224,12 @@ http_conn_send(struct http_conn *c, const char *data, size_t len, bool more)
 }
 
 HOT bool
-http_conn_send_pair(struct http_conn *c, const char *a, size_t a_len, const char *b, size_t b_len,
-		    bool more)
+http_conn_send_pair(struct http_conn *c, const char *a, size_t a_len, const char *b, size_t b_len)
 {
 	struct iovec iov[2] = { { .iov_base = (void *)(uintptr_t)a, .iov_len = a_len },
 				{ .iov_base = (void *)(uintptr_t)b, .iov_len = b_len } };
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = b_len > 0 ? 2 : 1 };
-	int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0);
-	ssize_t n = sendmsg(c->fd, &msg, flags);
+	ssize_t n = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	size_t sent = n > 0 ? (size_t)n : 0;
 
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
@@ -240,9 +238,9 @@ http_conn_send_pair(struct http_conn *c, const char *a, size_t a_len, const char
 	if (sent == a_len + b_len)
 		return true;
 	if (sent < a_len)
-		return http_conn_send(c, a + sent, a_len - sent, more || b_len > 0) &&
-		       http_conn_send(c, b, b_len, more);
-	return http_conn_send(c, b + (sent - a_len), b_len - (sent - a_len), more);
+		return http_conn_send(c, a + sent, a_len - sent, b_len > 0) &&
+		       http_conn_send(c, b, b_len, false);
+	return http_conn_send(c, b + (sent - a_len), b_len - (sent - a_len), false);
 }
 
 bool

@@ -91,21 +91,26 @@ open_at(const struct http_request *r, int root, const char *path, struct http_fi
 			       r->now);
 }
 
-/* It may have become shorter since fstat(2): then it is what it is now, and no validator. */
+/* It may have become shorter since it was looked at: then it is what it is now, and no validator.
+ */
 static void
 send_small(struct http_request *r, struct http_reply *reply, int fd, int64_t size)
 {
-	char *small = http_scratch_take((size_t)size);
-	ssize_t n = small ? pread(fd, small, (size_t)size, 0) : -1;
+	char *small;
+	ssize_t n;
 
+	if (http_answer_make(r, reply) == 0)
+		return;
+	small = http_scratch_take((size_t)size); /* right behind the head */
+	n = small ? pread(fd, small, (size_t)size, 0) : -1;
 	if (n < 0) {
 		http_answer_status(r, 500, NULL);
-		return;
-	}
-	if (n != size)
+	} else if (n == size) {
+		http_answer_behind(r, (size_t)n);
+	} else {
 		reply->entity = NULL;
-	r->is_all = true;
-	http_answer_body(r, reply, small, (size_t)n);
+		http_answer_body(r, reply, small, (size_t)n);
+	}
 }
 
 static void

@@ -44,7 +44,7 @@ serve_redirect(struct http_request *r, const struct http_redirect *redirect)
 }
 
 /* Who may see what lies below a location.  0, or a status, with the challenge for 401. */
-static int
+HOT static int
 check_location(struct http_request *r)
 {
 	const struct http_location *location = http_site_location(r->site, &r->target);
@@ -75,7 +75,7 @@ check_location(struct http_request *r)
 	return status;
 }
 
-static int
+HOT static int
 serve_path(struct http_request *r)
 {
 	const struct http_cgi *cgi = http_site_script(r->site, &r->target);

@@ -36,7 +36,6 @@ struct http_request {
 	const char *challenge; /* the field for a 401; NULL: there was none */
 	struct http_text uri;  /* as the client sent it, whatever scripts say then */
 	bool keep_alive;
-	bool is_all; /* nothing is waited for between the answer and the end of the connection */
 	int64_t now; /* seconds since 1970 */
 
 	/* What was answered. */
@@ -69,6 +68,12 @@ void http_answer_redirect_query(struct http_request *r, int status, char *locati
 void http_answer_slash(struct http_request *r);
 void http_answer_body(struct http_request *r, struct http_reply *reply, const char *body,
 		      size_t len);
+
+/*
+ * The head that was made and so many bytes of a body, which stand right behind it; nothing may
+ * be waited for then before the connection ends, if it is to end.
+ */
+void http_answer_behind(struct http_request *r, size_t len);
 
 /* So much of a file as its body, or a part of that. */
 void http_answer_file(struct http_request *r, int fd, int64_t from, int64_t len);
