@@ -1,5 +1,6 @@
 #include "title.h"
 
+#include "layout.h"
 #include "util.h"
 
 #include <string.h>
@@ -7,8 +8,8 @@
 
 static struct {
 	char *begin;
-	size_t size;
-} area;
+	size_t size, used; /* used: what may not be NUL */
+} area PER_WORKER;
 
 /* The kernel put all strings one behind the other; stop at the first that is not. */
 static char *
@@ -32,7 +33,7 @@ title_init(int argc, char **argv)
 		end = end_of_strings(environ, end);
 		environ = util_list_copy(environ);
 	}
-	area.size = (size_t)(end - area.begin);
+	area.size = area.used = (size_t)(end - area.begin);
 }
 
 void
@@ -45,5 +46,8 @@ title_set(const char *title)
 	if (len >= area.size)
 		len = area.size - 1;
 	memcpy(area.begin, title, len);
-	memset(area.begin + len, 0, area.size - len);
+	/* Not all of the area: it may be many pages, which would be each worker's own. */
+	if (len < area.used)
+		memset(area.begin + len, 0, area.used - len);
+	area.used = len;
 }

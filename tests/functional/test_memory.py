@@ -36,7 +36,7 @@ def workers_only(name, *options, **service):
 
 
 def test_an_idle_worker_of_echo_has_few_pages_of_its_own():
-    with Daemon(workers_only('p')) as daemon:
+    with Daemon(workers_only('p'), env={'LONG': 'x' * 60000}) as daemon:    # what its title may use
         for _ in range(SERVED):
             assert daemon.ask('p', b'hello') == b'hello'
         assert pages(daemon, 'p') <= 16
