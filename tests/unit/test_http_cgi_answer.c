@@ -346,6 +346,36 @@ an_nph_script_speaks_for_itself(void **state)
 		in_pieces(&raw, rows[i].output, strlen(rows[i].output), check_raw, &rows[i]);
 }
 
+static void
+check_raw_head(struct scripted *s, const void *arg)
+{
+	const char *want = arg;
+
+	assert_int_equal(s->len, strlen(want));
+	assert_memory_equal(s->out, want, s->len);
+	assert_int_equal(s->request.status, 200);
+}
+
+static void
+the_body_of_an_nph_script_is_dropped_for_head(void **state)
+{
+	static const struct scripted raw = { .asked = { .method = HTTP_HEAD, .minor = 1 },
+					     .raw = true };
+	static const struct {
+		const char *output, *goes;
+	} rows[] = {
+		{ "HTTP/1.1 200 OK\r\nA: b\r\n\r\nhello\r\n\r\n",
+		  "HTTP/1.1 200 OK\r\nA: b\r\n\r\n" },
+		{ "HTTP/1.1 200 OK\nA: b\n\nhello", "HTTP/1.1 200 OK\nA: b\n\n" },
+		{ "HTTP/1.1 200 OK\r\nA: b\r\n", "HTTP/1.1 200 OK\r\nA: b\r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		in_pieces(&raw, rows[i].output, strlen(rows[i].output), check_raw_head,
+			  rows[i].goes);
+}
+
 /* ---- what is there goes out ---- */
 
 /* The bytes that are pending once the script has written that. */
@@ -437,6 +467,7 @@ main(void)
 		cmocka_unit_test(what_is_no_response_is_a_fault_and_nothing_goes_out),
 		cmocka_unit_test(a_head_without_room_is_a_fault),
 		cmocka_unit_test(an_nph_script_speaks_for_itself),
+		cmocka_unit_test(the_body_of_an_nph_script_is_dropped_for_head),
 		cmocka_unit_test(nothing_waits),
 		cmocka_unit_test(a_body_fills_the_room_again_and_again),
 		cmocka_unit_test(a_body_that_nobody_reads_ends_the_connection),

@@ -204,6 +204,23 @@ note_raw_status(struct http_cgi_answer *a, size_t n)
 		r->status = a->head.status;
 }
 
+/* How many of the bytes go to the client: for HEAD, no more than to the first empty line. */
+static size_t
+raw_part(struct http_cgi_answer *a, size_t n)
+{
+	if (a->request->head->method != HTTP_HEAD)
+		return n;
+	for (size_t i = 0; i < n; i++) {
+		if (room[i] == '\n' && a->line_is_empty) {
+			a->state = HTTP_CGI_DROP;
+			return i + 1;
+		}
+		if (room[i] != '\r')
+			a->line_is_empty = room[i] == '\n';
+	}
+	return n;
+}
+
 void
 http_cgi_answer_read(struct http_cgi_answer *a, size_t n)
 {
@@ -216,6 +233,7 @@ http_cgi_answer_read(struct http_cgi_answer *a, size_t n)
 		break;
 	case HTTP_CGI_RAW:
 		note_raw_status(a, n);
+		n = raw_part(a, n);
 		a->request->body += (int64_t)n;
 		a->piece = n;
 		a->out[1] = (struct http_text){ room, n };

@@ -23,6 +23,7 @@ struct http_cgi_answer {
 	size_t scanned, len; /* of the head; RAW: len bytes may be a status line */
 	int64_t left;        /* of Content-Length; -1: there is none */
 	bool chunked, over;  /* over: more came than Content-Length said */
+	bool line_is_empty;  /* RAW: so far, behind another one */
 	bool redirects;      /* to a path of ours, which is then in the request's redirect */
 	const char *why;
 
