@@ -460,7 +460,7 @@ def test_a_very_long_redirect_is_an_answer():
 HEADER_BYTES = 32768
 
 
-@pytest.mark.parametrize('to', ['/' + 'n' * 8189, '/?' + 'n' * 8188])
+@pytest.mark.parametrize('to', ['/' + 'n' * 8189, '/?' + 'n' * 8188], ids=['path', 'query'])
 def test_any_answer_has_room_for_all_fields_that_a_site_may_add(to):
     field = 'X-Long: ' + 'x' * (HEADER_BYTES // 2 - len('X-Long: \r\n'))
     lines = [f'header = {{ "{field}", "{field}" }}', f'redirect "/old/" {{ to = "{to}" }}',

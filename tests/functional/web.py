@@ -18,6 +18,7 @@ from harness import PATIENCE, Daemon, eventually
 from load import ANSWERED, Clients, pool
 
 HOST = 'www.test'
+HEAD_BYTES_MAX = 131072
 # 2020-01-01, a Wednesday; ten and a half billionths of a second past the full one.
 MTIME = 1577836800
 MTIME_NS = MTIME * 10 ** 9 + 10
@@ -196,7 +197,7 @@ class Client:
 
     def head(self):
         while b'\r\n\r\n' not in self.buffer:
-            check(len(self.buffer) < 65536, f'an endless head: {self.buffer[:300]!r}')
+            check(len(self.buffer) < HEAD_BYTES_MAX, f'an endless head: {self.buffer[:300]!r}')
             check(self.more(), f'the end in a head: {self.buffer!r}')
         head, self.buffer = self.buffer.split(b'\r\n\r\n', 1)
         return parse_head(head)
