@@ -125,6 +125,7 @@ become_program(const struct child_program *p, pid_t parent, volatile int *error)
 	}
 	if (getppid() != parent)
 		_exit(127);
+	atomic_store(p->noted, (uint32_t)getpid());
 	reset_signals();
 	sigprocmask(SIG_SETMASK, p->mask, NULL);
 	execve(p->path, p->argv, p->envp);
@@ -149,6 +150,7 @@ child_spawn(const struct child_program *program, volatile pid_t *pid)
 	} else if (error) {
 		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
 			;
+		atomic_store(program->noted, 0);
 	} else {
 		*pid = child;
 	}

@@ -5,7 +5,9 @@
 #define PREFORKD_CHILD_H
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Signals for the use between master and workers; reset in a child like the rest. */
@@ -46,6 +48,9 @@ struct child_program {
 	const void *arg;
 	const sigset_t *mask; /* the signals it starts with blocked */
 	int death_signal;     /* it gets when this process dies, see prctl(2) */
+	/* Where its pid stands before anything of it runs, for whoever survives this process;
+	 * 0 again if it cannot run. */
+	_Atomic uint32_t *noted;
 };
 
 /*

@@ -108,6 +108,7 @@ program_start(struct child_program *program)
 		program->err = self.errors.write_fd;
 	program->mask = &self.mask;
 	program->death_signal = SIGKILL;
+	program->noted = &self.setup->slot->program;
 	while (child_spawn(program, &self.pid) < 0) {
 		int error = errno;
 
@@ -118,7 +119,6 @@ program_start(struct child_program *program)
 	}
 	self.began_ms = util_now_coarse_ms();
 	self.from.pid = (int)self.pid;
-	atomic_store(&self.setup->slot->program, (uint32_t)self.pid);
 	log_info("pool %s: %s started %s as pid %d", self.from.pool, self.from.who, program->path,
 		 self.from.pid);
 	return 0;

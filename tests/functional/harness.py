@@ -118,6 +118,11 @@ def without_proc():
     return wrap
 
 
+def can_trace():
+    return shutil.which('strace') and subprocess.run(
+        ['strace', '-o', '/dev/null', 'true'], capture_output=True).returncode == 0
+
+
 class Daemon:
     """A preforkd in the foreground that logs to DIR/log, with DIR/preforkd.conf and
     DIR/control.sock."""

@@ -15,7 +15,7 @@ import pytest
 
 from daemonized import Daemonized
 from fastcgi import free_port
-from harness import (PREFORKCTL, PREFORKD, ROOT, SANITIZED, Daemon, alive, check_config,
+from harness import (PREFORKCTL, PREFORKD, ROOT, SANITIZED, Daemon, alive, can_trace, check_config,
                      descriptors, eventually, needs_preload, preload, read_all)
 from load import (ANSWERED, Load, crowd, held, open_client, outcome, pool, read_answer, script)
 from test_processes import STRANGER, Strace, status_of
@@ -1098,11 +1098,6 @@ def test_programs_and_workers_do_not_hold_the_socket():
 
 
 # --- rest --------------------------------------------------------------------------------
-
-def can_trace():
-    return subprocess.run(['sh', '-c', 'strace -o /dev/null true'],
-                          capture_output=True).returncode == 0
-
 
 def silence(daemon):
     """Whether two seconds go by without a system call; timers of before may still run out:

@@ -17,9 +17,9 @@ import time
 
 import pytest
 
-from harness import PATIENCE, SANITIZED, alive, eventually
+from harness import PATIENCE, SANITIZED, alive, can_trace, eventually
 from load import Sampler, paced
-from test_control import can_trace, silence
+from test_control import silence
 from test_processes import Strace
 from web import HOST, Browsers, Client, Site, http, request, took
 

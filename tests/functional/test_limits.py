@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from harness import Daemon, alive, check_config, eventually
+from harness import Daemon, alive, can_trace, check_config, eventually
 from load import ANSWERED, Load, held, open_client, pool, read_answer, script, word_for
-from test_control import can_trace, silence, wait_pool
+from test_control import silence, wait_pool
 from test_processes import LOST_WITH_ITS_WORKER
 
 ENDLESS = script('echo $$; exec sleep 600')

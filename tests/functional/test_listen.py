@@ -13,8 +13,8 @@ import subprocess
 
 import pytest
 
-from harness import (PATIENCE, SANITIZED, Daemon, children, eventually, needs_preload, preload,
-                     read_all)
+from harness import (PATIENCE, SANITIZED, Daemon, can_trace, children, eventually, needs_preload,
+                     preload, read_all)
 from load import pool
 
 SOMAXCONN = int(pathlib.Path('/proc/sys/net/core/somaxconn').read_text())
@@ -307,11 +307,6 @@ def test_a_unix_socket_has_its_owner_and_group_also_after_a_reload():
                            'listen_mode = "0640"'))
         assert owner_and_mode(socket_path(daemon)) == (nobody, daemon_group, 0o640)
         assert socket_path(daemon).stat().st_ino == inode
-
-
-def can_trace():
-    return shutil.which('strace') and subprocess.run(
-        ['strace', '-o', '/dev/null', 'true'], capture_output=True).returncode == 0
 
 
 @pytest.mark.root

@@ -14,10 +14,10 @@ import threading
 
 import pytest
 
-from harness import (PATIENCE, PREFORKD, SANITIZED, SRCDIR, Daemon, alive, check_config, children,
-                     descriptors, eventually, read_all)
+from harness import (PATIENCE, PREFORKD, SANITIZED, SRCDIR, Daemon, alive, can_trace, check_config,
+                     children, descriptors, eventually, read_all)
 from load import pool
-from test_control import can_trace, silence, wait_pool
+from test_control import silence, wait_pool
 
 BUILDDIR = pathlib.Path(os.environ.get('BUILDDIR', os.path.dirname(PREFORKD)))
 EXAMPLE = SRCDIR / 'conf/examples/module'

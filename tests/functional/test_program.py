@@ -11,10 +11,10 @@ import time
 
 import pytest
 
-from harness import (SRCDIR, Daemon, alive, children, eventually, needs_preload, preload, read_all,
-                     title)
+from harness import (SRCDIR, Daemon, alive, can_trace, children, eventually, needs_preload, preload,
+                     read_all, title)
 from load import pool
-from test_control import can_trace, silence, wait_pool
+from test_control import silence, wait_pool
 from test_upgrade import Upgraded
 
 PYTHON = '/usr/bin/python3'

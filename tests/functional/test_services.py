@@ -11,7 +11,8 @@ import threading
 
 import pytest
 
-from harness import PATIENCE, ROOT, SANITIZED, Daemon, alive, eventually, proc_stat, read_all
+from harness import (PATIENCE, ROOT, SANITIZED, Daemon, alive, can_trace, eventually, proc_stat,
+                     read_all)
 from load import pool
 from test_listen import ipv6
 
@@ -556,6 +557,17 @@ def test_the_death_of_a_worker_takes_its_program_and_its_children_with_it():
         os.kill(worker, signal.SIGKILL)
         gone(worker, *pids)
         daemon.wait_workers(2)
+
+
+@pytest.mark.skipif(SANITIZED or not can_trace(), reason='needs strace')
+def test_a_worker_that_dies_while_it_starts_a_program_takes_it_along():
+    slow = ['strace', '-f', '-qq', '-o', '/dev/null', '-e', 'trace=vfork',
+            '-e', 'inject=vfork:delay_exit=1000000']
+    with Daemon(exec_pool('sleep 1000 & echo $$; echo $!; wait'), wrap=slow) as daemon, \
+            daemon.connect('p') as sock:
+        pids = pids_from(sock, 2)
+        os.kill(proc_stat(pids[0])[2], signal.SIGKILL)
+        gone(*pids)
 
 
 def test_a_command_that_vanished_is_logged_and_works_again_when_it_is_back():
