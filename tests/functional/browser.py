@@ -140,6 +140,8 @@ class Page:
             self._status[request] = params['statusCode']  # of the wire, not of the cache
         elif event == 'Network.loadingFinished' and request in self._requests:
             self._requests[request].done = True
+        elif event == 'Network.loadingFailed' and params.get('canceled'):
+            del self._requests[request]     # by the page itself
         elif event == 'Network.loadingFailed':
             self.complaints.append(f'{self._requests[request].url}: {params["errorText"]}')
         elif event == 'Log.entryAdded':
