@@ -7,12 +7,14 @@
 #include "http_files.h"
 #include "http_tree.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define LATER INT64_MAX / 2 /* when all changes are long ago */
@@ -59,6 +61,9 @@ ask(const char *path, enum http_symlinks symlinks, int64_t now, char text[64])
 	n = pread(file.fd, text, 63, 0);
 	text[n < 0 ? 0 : n] = '\0';
 	assert_true(!kept || n < 0 || file.st.st_size == n);
+	assert_int_equal(file.map != NULL, kept && file.st.st_size > 0);
+	if (file.map)
+		assert_memory_equal(file.map, text, n);
 	http_files_close(&file);
 	return kept;
 }
@@ -77,6 +82,14 @@ keep(const char *path, const char *want)
 }
 
 /* ---- changes -------------------------------------------------------------------------- */
+
+static int
+truncate_file(const char *path)
+{
+	int fd = openat(root_fd, path, O_WRONLY | O_TRUNC);
+
+	return fd < 0 ? -1 : close(fd);
+}
 
 static void
 replace_by_name(const char *path)
@@ -190,6 +203,26 @@ what_is_written_by_mmap_is_seen(void **state)
 	assert_string_equal(text, "second");
 	munmap(page, 6);
 	close(fd);
+}
+
+/* Between the look at it and the answer: nothing that is not there any more is sent. */
+static void
+what_was_cut_meanwhile_is_not_sent(void **state)
+{
+	struct http_file file;
+	int fds[2];
+
+	(void)state;
+	put("file", "first!");
+	keep("file", "first!");
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(http_files_open(&file, root_fd, "file", HTTP_SYMLINKS_NO, LATER), 0);
+	assert_int_equal(truncate_file("file"), 0);
+	assert_int_equal(send(fds[0], file.map, 6, 0), -1);
+	assert_int_equal(errno, EFAULT);
+	http_files_close(&file);
+	close(fds[0]);
+	close(fds[1]);
 }
 
 static void
@@ -328,6 +361,7 @@ main(void)
 		cmocka_unit_test(most_descriptors_are_left_to_others), /* before any is kept */
 		cmocka_unit_test(the_next_who_asks_sees_what_has_changed),
 		cmocka_unit_test(what_is_written_by_mmap_is_seen),
+		cmocka_unit_test(what_was_cut_meanwhile_is_not_sent),
 		cmocka_unit_test(rights_that_were_taken_away_are_not_there_any_more),
 		cmocka_unit_test(a_way_that_leads_elsewhere_is_not_gone),
 		cmocka_unit_test(only_small_files_that_have_settled_are_kept),

@@ -53,7 +53,7 @@ http_answer_body(struct http_request *r, struct http_reply *reply, const char *b
 		return;
 	if (r->head->method == HTTP_HEAD)
 		len = 0;
-	r->broken = !http_conn_send_pair(r->conn, r->sent.at, head, body, len);
+	r->broken = !http_conn_send_pair(r->conn, r->sent.at, head, body, len, !r->keep_alive);
 	r->body = util_max((int64_t)(r->conn->out - before) - (int64_t)head, 0);
 }
 

@@ -224,12 +224,13 @@ http_conn_send(struct http_conn *c, const char *data, size_t len, bool more)
 }
 
 HOT bool
-http_conn_send_pair(struct http_conn *c, const char *a, size_t a_len, const char *b, size_t b_len)
+http_conn_send_pair(struct http_conn *c, const char *a, size_t a_len, const char *b, size_t b_len,
+		    bool more)
 {
 	struct iovec iov[2] = { { .iov_base = (void *)(uintptr_t)a, .iov_len = a_len },
 				{ .iov_base = (void *)(uintptr_t)b, .iov_len = b_len } };
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = b_len > 0 ? 2 : 1 };
-	ssize_t n = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t n = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
 	size_t sent = n > 0 ? (size_t)n : 0;
 
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
@@ -239,8 +240,8 @@ http_conn_send_pair(struct http_conn *c, const char *a, size_t a_len, const char
 		return true;
 	if (sent < a_len)
 		return http_conn_send(c, a + sent, a_len - sent, b_len > 0) &&
-		       http_conn_send(c, b, b_len, false);
-	return http_conn_send(c, b + (sent - a_len), b_len - (sent - a_len), false);
+		       http_conn_send(c, b, b_len, more);
+	return http_conn_send(c, b + (sent - a_len), b_len - (sent - a_len), more);
 }
 
 bool

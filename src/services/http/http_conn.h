@@ -52,7 +52,7 @@ bool http_conn_send(struct http_conn *c, const char *data, size_t len, bool more
 
 /* Both in one go. */
 bool http_conn_send_pair(struct http_conn *c, const char *a, size_t a_len, const char *b,
-			 size_t b_len);
+			 size_t b_len, bool more);
 
 /* So many bytes of the file from there, or false, also when the file has become shorter. */
 bool http_conn_send_file(struct http_conn *c, int fd, int64_t from, int64_t len);

@@ -94,7 +94,7 @@ open_at(const struct http_request *r, int root, const char *path, struct http_fi
 /* It may have become shorter since it was looked at: then it is what it is now, and no validator.
  */
 static void
-send_small(struct http_request *r, struct http_reply *reply, int fd, int64_t size)
+read_and_send(struct http_request *r, struct http_reply *reply, int fd, int64_t size)
 {
 	char *small;
 	ssize_t n;
@@ -114,16 +114,20 @@ send_small(struct http_request *r, struct http_reply *reply, int fd, int64_t siz
 }
 
 static void
-send_whole(struct http_request *r, struct http_reply *reply, int fd, int64_t size)
+send_whole(struct http_request *r, struct http_reply *reply, const struct http_file *file)
 {
+	int64_t size = file->st.st_size;
+
 	reply->status = 200;
 	reply->length = size;
 	if (r->head->method == HTTP_HEAD) {
 		http_answer_head(r, reply, false);
+	} else if (file->map) {
+		http_answer_body(r, reply, file->map, (size_t)size);
 	} else if (size <= HTTP_SMALL_BYTES) {
-		send_small(r, reply, fd, size);
+		read_and_send(r, reply, file->fd, size);
 	} else if (http_answer_head(r, reply, size < LARGE_BYTES)) {
-		http_answer_file(r, fd, 0, size);
+		http_answer_file(r, file->fd, 0, size);
 	}
 }
 
@@ -171,7 +175,7 @@ send_file(struct http_request *r, const struct http_file *file, const char *name
 	} else if (status != 0) {
 		http_answer_status(r, status, NULL);
 	} else if (!http_ranges_serve(r, &reply, file->fd, file->st.st_size)) {
-		send_whole(r, &reply, file->fd, file->st.st_size);
+		send_whole(r, &reply, file);
 	}
 }
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -44,6 +45,7 @@ struct http_kept_file {
 	size_t dirs;
 	struct place dir[DIRS_MAX]; /* the way to the file, from below the root */
 	struct stat st;
+	char *map; /* see struct http_file */
 	struct http_facts facts;
 };
 
@@ -71,6 +73,8 @@ close_dirs(struct http_kept_file *k)
 static void
 close_all(struct http_kept_file *k)
 {
+	if (k->map)
+		munmap(k->map, (size_t)k->st.st_size);
 	close(k->fd);
 	close_dirs(k);
 	k->open = false;
@@ -159,7 +163,18 @@ static void
 lend(struct http_kept_file *k, struct http_file *file)
 {
 	k->in_use = true;
-	*file = (struct http_file){ k->fd, k->st, k, &k->facts };
+	*file = (struct http_file){ k->fd, k->st, k->map, k, &k->facts };
+}
+
+/* What is mapped goes out without read(2).  Where a file was cut, send(2) fails with EFAULT. */
+static char *
+map_of(int fd, const struct stat *st)
+{
+	void *map = MAP_FAILED;
+
+	if (st->st_size > 0)
+		map = mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_SHARED, fd, 0);
+	return map == MAP_FAILED ? NULL : map;
 }
 
 /* Of the second request: the descriptor is the slot's from now on, if it can be. */
@@ -175,6 +190,7 @@ keep(struct http_kept_file *k, struct http_file *file)
 		close_dirs(k);
 		return;
 	}
+	k->map = map_of(k->fd, &k->st);
 	k->facts.known = false;
 	lend(k, file);
 }
@@ -219,6 +235,7 @@ http_files_open(struct http_file *file, int root, const char *path, enum http_sy
 
 	if (asked && take(k, file))
 		return 0;
+	file->map = NULL;
 	file->kept = NULL;
 	file->facts = NULL;
 	file->fd = http_open(root, path, symlinks, &file->st);

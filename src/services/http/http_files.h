@@ -3,7 +3,8 @@
  * them costs one stat(2) a component instead of open, fstat and close.  Nothing is served
  * that http_open() would not open now: the name must still lead to the same inode, by
  * directories and not by links, and nothing of that inode may have changed (st_ctim: its
- * mode, owner, names, size and times).  Contents are read from the file each time.
+ * mode, owner, names, size and times).  Contents are not kept but mapped, and are the file's
+ * of that moment.
  */
 #ifndef PREFORKD_HTTP_FILES_H
 #define PREFORKD_HTTP_FILES_H
@@ -27,6 +28,7 @@ struct http_facts {
 struct http_file {
 	int fd;
 	struct stat st;
+	const char *map;             /* st_size bytes for system calls only, or NULL */
 	struct http_kept_file *kept; /* whose fd it is, or NULL */
 	struct http_facts *facts;    /* kept with it; NULL if it is not */
 };
