@@ -2,8 +2,8 @@
  * http: files for HTTP/1.1 and 1.0.  Here is the course of a connection: read a head,
  * answer, log, wait for the next one.
  */
-#include "address.h"
 #include "http_prepare.h"
+#include "http_record.h"
 #include "http_refusal.h"
 #include "http_request.h"
 #include "http_scratch.h"
@@ -12,16 +12,13 @@
 
 #include <errno.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 #define FIELD_BYTES_MAX 262144 /* of all fields together, whatever the limits are */
 #define ENDS_BYTES      6      /* CRLF before the request line, behind it, and at the end */
 #define BODY_BYTES      16384  /* room behind the largest head */
-#define LOG_LINE_BYTES  32768
 #define REFUSAL_LOG_MS  1000
 
 #define TOO_LONG "the head is too long"
@@ -37,6 +34,9 @@
 #define LINGER_STEP_MS    20
 #define LINGER_LAST_MS    5
 
+/* A new connection that says nothing for so long is as idle as a kept one: a spare of a browser. */
+#define SILENT_MS 1000
+
 static struct {
 	const struct service_setup *setup;
 	struct http_prepared *prepared;
@@ -46,12 +46,9 @@ static struct {
 	struct http_conn conn;
 	struct http_head head;
 	struct http_body body;
-	char client[ADDRESS_TEXT_BYTES], local[ADDRESS_TEXT_BYTES];
-	unsigned port;
-	pid_t pid;
-	bool begun;                     /* a byte of the request has come */
-	uint64_t in_before, out_before; /* of conn, when the request began */
-	struct http_request request;    /* last, for its size */
+	struct http_record record;
+	bool begun;                  /* a byte of the request has come */
+	struct http_request request; /* last, for its size */
 } self __attribute__((aligned(4096)));
 
 static int
@@ -64,8 +61,7 @@ http_start(const struct service_setup *setup, char **err)
 	self.setup = setup;
 	self.prepared = setup->prepared;
 	self.conf = conf = self.prepared->conf;
-	if (self.prepared->log)
-		access_file_start();
+	http_record_start(&self.record, self.prepared);
 	self.limits = (struct http_limits){
 		.request_line = (size_t)conf->limit_request_line,
 		.field_size = (size_t)conf->limit_request_field_size,
@@ -83,7 +79,6 @@ http_start(const struct service_setup *setup, char **err)
 	if (self.fields == MAP_FAILED)
 		return util_fail(err, "mmap: %s", strerror(errno));
 	self.conn.buf = (char *)self.fields + table;
-	self.pid = getpid();
 	if (self.prepared->sites.has_cgi && program_prepare(setup, err) < 0)
 		return -1;
 	return http_sites_open(&self.prepared->sites, err);
@@ -109,71 +104,6 @@ gives_way(void)
 	return true;
 }
 
-static int64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-/* Once for a connection: the addresses as the log has them. */
-static void
-note_addresses(const struct conn *conn)
-{
-	struct sockaddr_storage local;
-	char port[8];
-
-	self.client[0] = self.local[0] = '\0';
-	self.port = 0;
-	if (!self.prepared->log)
-		return;
-	address_split(conn->peer, self.client, port);
-	if (http_log_format_has_local(self.prepared->format) && conn_local(conn, &local) > 0 &&
-	    address_split((struct sockaddr *)&local, self.local, port))
-		self.port = (unsigned)atoi(port);
-}
-
-static struct http_text
-text_of(const char *text)
-{
-	return (struct http_text){ text && *text ? text : NULL, text ? strlen(text) : 0 };
-}
-
-static void
-write_log(int64_t began_us, int64_t requests)
-{
-	const struct http_request *r = &self.request;
-	struct http_log_entry entry = {
-		.head = &self.head,
-		.reply = r->sent,
-		.client = text_of(self.client),
-		.local = text_of(self.local),
-		.server = text_of(r->site->conf->server_name),
-		.user = r->user,
-		.port = self.port,
-		.pid = self.pid,
-		.status = r->status,
-		.began_us = began_us,
-		.took_us = now_us() - began_us,
-		.body = r->body,
-		.received = (int64_t)(self.conn.in - self.in_before),
-		.sent = (int64_t)(self.conn.out - self.out_before),
-		.nth = (unsigned)requests - 1,
-		.connection = r->broken       ? 'X'
-			      : r->keep_alive ? '+'
-					      : '-',
-	};
-	char *line = http_scratch_take(LOG_LINE_BYTES);
-	size_t len;
-
-	if (!line)
-		return;
-	len = http_log_format_line(self.prepared->format, &entry, line, LOG_LINE_BYTES);
-	access_file_write(self.prepared->log, line, len);
-}
-
 /* Its first byte is there. */
 static void
 begin_request(void)
@@ -189,6 +119,36 @@ end_request(void)
 	if (self.begun)
 		self.setup->request_done();
 	self.begun = false;
+}
+
+/* Until the next request begins; false: it does not. */
+static bool
+wait_for_request(int64_t timeout_ms)
+{
+	scoreboard_keep(self.setup->slot);
+	if (http_conn_wait(&self.conn, timeout_ms) == HTTP_WAIT_REQUEST)
+		return true;
+	scoreboard_set(self.setup->slot, ACTIVITY_CLOSING);
+	http_conn_linger(&self.conn, LINGER_LAST_MS);
+	return false;
+}
+
+/* As http_conn_fill(). */
+static int
+fill_head(int64_t deadline)
+{
+	int64_t idle_at = deadline - self.conf->header_timeout + SILENT_MS;
+	int n;
+
+	if (self.conn.in > 0 || idle_at >= deadline)
+		return http_conn_fill(&self.conn, deadline);
+	n = http_conn_fill(&self.conn, idle_at);
+	if (n >= 0 || errno != ETIMEDOUT)
+		return n;
+	if (!wait_for_request(deadline - idle_at))
+		return 0;
+	scoreboard_set(self.setup->slot, ACTIVITY_READING);
+	return 1;
 }
 
 /*
@@ -228,7 +188,7 @@ read_head(const char **why)
 			return status;
 		if (deadline == 0)
 			deadline = util_now_ms() + self.conf->header_timeout;
-		n = http_conn_fill(c, deadline);
+		n = fill_head(deadline);
 		if (n == 1 && http_conn_has_request(c))
 			begin_request();
 		if (n == 1)
@@ -301,14 +261,11 @@ static bool
 serve_request(const struct conn *conn, int64_t requests)
 {
 	struct http_request *r = &self.request;
-	int64_t began_us = self.prepared->log ? now_us() : 0;
 	const char *why = NULL;
 	int status;
 
-	self.in_before = self.conn.in - (self.conn.len - self.conn.at);
-	self.out_before = self.conn.out;
+	http_record_begin(&self.record, &self.conn);
 	status = read_head(&why);
-
 	if (status == 1) {
 		end_request();
 		return false;
@@ -328,8 +285,7 @@ serve_request(const struct conn *conn, int64_t requests)
 		r->keep_alive = may_keep(requests) && !gives_way();
 		http_request_serve(r);
 	}
-	if (self.prepared->log)
-		write_log(began_us, requests);
+	http_record_write(&self.record, r, &self.head, requests);
 	end_request();
 	if (r->broken)
 		return false;
@@ -354,7 +310,7 @@ begin_connection(const struct conn *conn)
 	self.conn.at = self.conn.len = self.conn.kept = 0;
 	self.conn.in = self.conn.out = 0;
 	self.conn.figures = conn->figures;
-	note_addresses(conn);
+	http_record_connection(&self.record, conn);
 	scoreboard_set(self.setup->slot, ACTIVITY_READING);
 }
 
@@ -362,17 +318,10 @@ HOT static void
 http_serve(struct conn *conn)
 {
 	begin_connection(conn);
-	for (int64_t requests = 1; serve_request(conn, requests); requests++) {
-		if (!http_conn_has_request(&self.conn)) {
-			scoreboard_keep(self.setup->slot);
-			if (http_conn_wait(&self.conn, self.conf->keepalive_timeout) ==
-			    HTTP_WAIT_END) {
-				scoreboard_set(self.setup->slot, ACTIVITY_CLOSING);
-				http_conn_linger(&self.conn, LINGER_LAST_MS);
-				return;
-			}
-		}
-	}
+	for (int64_t requests = 1; serve_request(conn, requests); requests++)
+		if (!http_conn_has_request(&self.conn) &&
+		    !wait_for_request(self.conf->keepalive_timeout))
+			return;
 }
 
 const struct service service_http = {

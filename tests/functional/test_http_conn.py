@@ -435,6 +435,17 @@ def test_ten_idle_clients_do_not_keep_the_eleventh_waiting():
                 assert site.ask('/file').body == b'file'
 
 
+def test_connections_that_say_nothing_do_not_keep_others_waiting():
+    conf = http('header_timeout = 1h', options=full(3))
+    with Site(conf, FILES) as site, contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(site.client()) for _ in range(3)]
+        assert site.ask('/file').body == b'file'
+        eventually(lambda: not all(client.is_open() for client in silent), 'one to give way')
+        rest = [client for client in silent if client.is_open()]
+        assert len(rest) >= (1 if SANITIZED else 2)
+        assert [client.ask('/file').body for client in rest] == [b'file'] * len(rest)
+
+
 def a_kept_client(stack, site):
     """A connection that holds a worker, and nobody waits."""
     def found():
