@@ -111,16 +111,25 @@ http_target_parse(struct http_text origin, struct http_target *target)
 	return take_path(path, target);
 }
 
+/* The place for what must be found, RFC 8615. */
+static bool
+is_well_known(const char *path)
+{
+	static const char allowed[] = "/.well-known";
+	const char *rest = path + sizeof(allowed) - 1;
+
+	return strncmp(path, allowed, sizeof(allowed) - 1) == 0 && (*rest == '/' || *rest == '\0');
+}
+
 HOT bool
 http_target_is_hidden(const struct http_target *target)
 {
-	static const char allowed[] = "/.well-known";
-	const char *p = target->path;
+	const char *dot = target->path;
 
-	if (strncmp(p, allowed, sizeof(allowed) - 1) == 0 &&
-	    (p[sizeof(allowed) - 1] == '/' || p[sizeof(allowed) - 1] == '\0'))
-		p++;
-	return strstr(p, "/.") != NULL;
+	for (; (dot = strchr(dot, '.')) != NULL; dot++)
+		if (dot[-1] == '/' && (dot > target->path + 1 || !is_well_known(target->path)))
+			return true;
+	return false;
 }
 
 size_t
