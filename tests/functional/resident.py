@@ -2,8 +2,8 @@
 
 It serves one connection after the other on the socket FD: a line with a command, an answer,
 the end.  WORD: notify=SECONDS (tells so by sd_notify, then), stop=SIGNAL (finishes its
-request, then ends; else TERM), ignore=SIGNAL+SIGNAL, slow=SECONDS (to begin), many (any
-number of connections at a time, each as a child's), nonblocking (polls before it accepts).
+request, then ends; else TERM), slow=SECONDS (to begin), many (any number of connections at a
+time, each as a child's), nonblocking (polls before it accepts).
 """
 import os
 import select
@@ -74,6 +74,9 @@ def answer(command, *words):
         while not os.path.exists(text):
             time.sleep(0.01)
         os.set_blocking(listener, False)
+    elif command == 'ignore':
+        for name in words:
+            signal.signal(number_of(name), signal.SIG_IGN)
     elif command == 'exit':
         os._exit(int(text))
     elif command == 'die':
@@ -95,8 +98,6 @@ def serve(conn):
 
 def main():
     signal.signal(number_of(WORDS.get('stop', 'TERM')), finish)
-    for name in filter(None, WORDS.get('ignore', '').split('+')):
-        signal.signal(number_of(name), signal.SIG_IGN)
     time.sleep(float(WORDS.get('slow', 0)))
     if 'notify' in WORDS:
         time.sleep(float(WORDS['notify']))
