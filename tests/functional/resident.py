@@ -92,6 +92,11 @@ def answer(command, *words):
 def serve(conn):
     with conn, conn.makefile('rw') as stream:
         words = stream.readline().split()
+        if words == ['last']:
+            os.write(conn.fileno(), b'done\n')  # send(2) would not be seen: see proc(5), io
+            os.closerange(1, 3)
+            time.sleep(0.05)
+            os._exit(0)
         if words:
             stream.write(answer(*words) + '\n')
 

@@ -219,6 +219,32 @@ def test_a_program_that_dies_is_replaced_and_told_of():
         daemon.wait_log(r'warning: pool p: worker \d+ ended, its program exited with status 3 after [\d.]+s$')
 
 
+# It ends just behind a look that found it alive.
+SLOW_LOOK = '''
+#include <sys/wait.h>
+#include <unistd.h>
+int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
+{
+    int (*real)(idtype_t, id_t, siginfo_t *, int) =
+        (int (*)(idtype_t, id_t, siginfo_t *, int))dlsym(RTLD_NEXT, "waitid");
+    int result = real(type, id, info, options);
+    if (result == 0 && info->si_pid == 0)
+        usleep(200000);
+    return result;
+}
+'''
+
+
+@needs_preload
+def test_a_program_that_ends_at_any_moment_has_been_of_use(tmp_path):
+    tmp_path.chmod(0o755)
+    with resident(service(sizes=['workers = 1']), env=preload(tmp_path, SLOW_LOOK)) as daemon:
+        for _ in range(3):
+            assert ask(daemon, 'last') == 'done'
+        wait_programs(daemon, 1)
+        assert daemon.pool_status('p')['crashes'] == 0
+
+
 def test_killed_programs_and_killed_workers_are_replaced_and_leave_nothing():
     with resident(service(sizes=['workers = 4'])) as daemon:
         for pids_of in programs, lambda daemon: daemon.workers('p'):
