@@ -53,6 +53,9 @@ def answer(command, *words):
         return str(os.getsid(0))
     if command == 'sleep':
         time.sleep(float(text))
+    elif command == 'await':
+        while not os.path.exists(text):
+            time.sleep(0.01)
     elif command == 'work':
         end = time.process_time() + float(text)
         while time.process_time() < end:

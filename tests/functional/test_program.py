@@ -369,9 +369,11 @@ def test_it_ends_a_program_that_does_not_stop_when_the_master_has_died():
 
 def test_a_graceful_stop_serves_the_whole_queue():
     with resident(service(sizes=['workers = 4'], listen='127.0.0.1:0')) as daemon:
-        waiting = [begin(daemon, 'sleep 0.5') for _ in range(24)]
+        waiting = [begin(daemon, f'await {daemon.dir}/now') for _ in range(24)]
         wait_held(daemon, 4)
         daemon.signal(signal.SIGQUIT)
+        daemon.wait_log('stopping gracefully')
+        (daemon.dir / 'now').touch()
         assert [finish(sock) for sock in waiting] == ['done'] * 24
         assert daemon.ended() == 0
 
