@@ -371,12 +371,12 @@ count_failure(struct pool *pool, const struct slot *slot, enum policy_death how,
 static enum policy_death
 judge(const struct slot *slot, int status, uint64_t requests, int64_t now)
 {
+	/* Its worker has looked whether it was, and may have been quicker than our next look. */
+	if (slot->gen->service->run && WIFEXITED(status) && WEXITSTATUS(status) == WORKER_LEFT)
+		return POLICY_OF_USE;
 	if (slot->state == SLOT_STARTING || slot->state == SLOT_KILLED)
 		return POLICY_NEVER_READY;
 	if (requests > 0 || now - slot->since >= POLICY_OF_USE_MS)
-		return POLICY_OF_USE;
-	/* Its worker has looked whether it was. */
-	if (slot->gen->service->run && WIFEXITED(status) && WEXITSTATUS(status) == WORKER_LEFT)
 		return POLICY_OF_USE;
 	if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGTERM))
 		return POLICY_FROM_OUTSIDE;

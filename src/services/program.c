@@ -130,23 +130,23 @@ program_pid(void)
 	return (int)self.pid;
 }
 
-/* Reaps whoever ended. */
+/* Reaps whoever ended; the program is looked at while it is still there. */
 static void
 reap(void)
 {
 	siginfo_t info = { 0 };
 	int status;
-	pid_t pid;
 
-	if (self.look_at_end &&
-	    waitid(P_PID, (id_t)self.pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-	    info.si_pid == self.pid)
-		self.look_at_end();
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (pid == self.pid) {
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid > 0) {
+		bool ours = info.si_pid == self.pid;
+
+		if (ours && self.look_at_end)
+			self.look_at_end();
+		if (waitpid(info.si_pid, &status, WNOHANG) > 0 && ours) {
 			self.status = status;
 			self.ended = true;
 		}
+	}
 }
 
 uint64_t

@@ -2,8 +2,8 @@
 
 It serves one connection after the other on the socket FD: a line with a command, an answer,
 the end.  WORD: notify=SECONDS (tells so by sd_notify, then), stop=SIGNAL (finishes its
-request, then ends; else TERM), ignore=SIGNAL+SIGNAL, slow=SECONDS (to begin), many (any
-number of connections at a time, each as a child's), nonblocking (polls before it accepts).
+request, then ends; else TERM), slow=SECONDS (to begin), many (any number of connections at a
+time, each as a child's), nonblocking (polls before it accepts).
 """
 import os
 import select
@@ -53,6 +53,9 @@ def answer(command, *words):
         return str(os.getsid(0))
     if command == 'sleep':
         time.sleep(float(text))
+    elif command == 'await':
+        while not os.path.exists(text):
+            time.sleep(0.01)
     elif command == 'work':
         end = time.process_time() + float(text)
         while time.process_time() < end:
@@ -74,6 +77,9 @@ def answer(command, *words):
         while not os.path.exists(text):
             time.sleep(0.01)
         os.set_blocking(listener, False)
+    elif command == 'ignore':
+        for name in words:
+            signal.signal(number_of(name), signal.SIG_IGN)
     elif command == 'exit':
         os._exit(int(text))
     elif command == 'die':
@@ -89,14 +95,17 @@ def answer(command, *words):
 def serve(conn):
     with conn, conn.makefile('rw') as stream:
         words = stream.readline().split()
+        if words == ['last']:
+            os.write(conn.fileno(), b'done\n')  # send(2) would not be seen: see proc(5), io
+            os.closerange(1, 3)
+            time.sleep(0.05)
+            os._exit(0)
         if words:
             stream.write(answer(*words) + '\n')
 
 
 def main():
     signal.signal(number_of(WORDS.get('stop', 'TERM')), finish)
-    for name in filter(None, WORDS.get('ignore', '').split('+')):
-        signal.signal(number_of(name), signal.SIG_IGN)
     time.sleep(float(WORDS.get('slow', 0)))
     if 'notify' in WORDS:
         time.sleep(float(WORDS['notify']))

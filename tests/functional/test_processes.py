@@ -130,6 +130,11 @@ def test_ten_thousand_connections_leave_every_set_of_descriptors_as_it_was():
                                               '{ "/bin/true" } }', service='exec')
     with Daemon(conf, level='notice') as daemon:
         daemon.wait_workers(8)
+
+        def all_idle():
+            records, _ = daemon.request('status')  # to its end: it leaves no descriptor
+            return [fields['idle'] for kind, fields in records if kind == 'pool'] == ['6', '2']
+        eventually(all_idle, 'idle workers')
         before = all_descriptors(daemon)
         for _ in range(50):
             assert crowd(daemon.address('echo'), 200) == {ANSWERED: 200}

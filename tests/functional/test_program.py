@@ -219,6 +219,32 @@ def test_a_program_that_dies_is_replaced_and_told_of():
         daemon.wait_log(r'warning: pool p: worker \d+ ended, its program exited with status 3 after [\d.]+s$')
 
 
+# It ends just behind a look that found it alive.
+SLOW_LOOK = '''
+#include <sys/wait.h>
+#include <unistd.h>
+int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
+{
+    int (*real)(idtype_t, id_t, siginfo_t *, int) =
+        (int (*)(idtype_t, id_t, siginfo_t *, int))dlsym(RTLD_NEXT, "waitid");
+    int result = real(type, id, info, options);
+    if (result == 0 && info->si_pid == 0)
+        usleep(200000);
+    return result;
+}
+'''
+
+
+@needs_preload
+def test_a_program_that_ends_at_any_moment_has_been_of_use(tmp_path):
+    tmp_path.chmod(0o755)
+    with resident(service(sizes=['workers = 1']), env=preload(tmp_path, SLOW_LOOK)) as daemon:
+        for _ in range(3):
+            assert ask(daemon, 'last') == 'done'
+        wait_programs(daemon, 1)
+        assert daemon.pool_status('p')['crashes'] == 0
+
+
 def test_killed_programs_and_killed_workers_are_replaced_and_leave_nothing():
     with resident(service(sizes=['workers = 4'])) as daemon:
         for pids_of in programs, lambda daemon: daemon.workers('p'):
@@ -306,11 +332,11 @@ def test_a_recycled_program_gets_its_signal_and_finishes_its_request(name):
 
 
 def test_a_program_that_does_not_stop_gets_term_and_then_kill():
-    conf = service('ignore=USR1+TERM', sizes=['workers = 1'],
+    conf = service(sizes=['workers = 1'],
                    options=['ready = "0s"', 'stop_signal = "USR1"', 'stop_timeout = 1s'])
     with resident(conf) as daemon:
         program, = wait_programs(daemon, 1)
-        assert ask(daemon, 'pid') == str(program)  # it has begun
+        assert ask(daemon, 'ignore USR1 TERM') == 'done'
         begun = time.monotonic()
         worker, = daemon.workers('p')
         daemon.done('kill', worker)
@@ -320,10 +346,10 @@ def test_a_program_that_does_not_stop_gets_term_and_then_kill():
 
 
 def test_the_graceful_timeout_of_the_pool_ends_it_too():
-    conf = service('ignore=TERM', sizes=['workers = 1'], more=['graceful_timeout = 1s'])
+    conf = service(sizes=['workers = 1'], more=['graceful_timeout = 1s'])
     with resident(conf) as daemon:
         program, = wait_programs(daemon, 1)
-        assert ask(daemon, 'pid') == str(program)
+        assert ask(daemon, 'ignore TERM') == 'done'
         worker, = daemon.workers('p')
         daemon.done('kill', worker)
         daemon.wait_log(rf'pool p: worker {worker} still works after 1 s: TERM')
@@ -331,10 +357,10 @@ def test_the_graceful_timeout_of_the_pool_ends_it_too():
 
 
 def test_it_ends_a_program_that_does_not_stop_when_the_master_has_died():
-    conf = service('ignore=TERM', sizes=['workers = 1'], more=['graceful_timeout = 1s'])
+    conf = service(sizes=['workers = 1'], more=['graceful_timeout = 1s'])
     with resident(conf) as daemon:
         program, = wait_programs(daemon, 1)
-        assert ask(daemon, 'pid') == str(program)
+        assert ask(daemon, 'ignore TERM') == 'done'
         worker, = daemon.workers('p')
         daemon.signal(signal.SIGKILL)
         daemon.ended()
@@ -343,9 +369,11 @@ def test_it_ends_a_program_that_does_not_stop_when_the_master_has_died():
 
 def test_a_graceful_stop_serves_the_whole_queue():
     with resident(service(sizes=['workers = 4'], listen='127.0.0.1:0')) as daemon:
-        waiting = [begin(daemon, 'sleep 0.5') for _ in range(24)]
+        waiting = [begin(daemon, f'await {daemon.dir}/now') for _ in range(24)]
         wait_held(daemon, 4)
         daemon.signal(signal.SIGQUIT)
+        daemon.wait_log('stopping gracefully')
+        (daemon.dir / 'now').touch()
         assert [finish(sock) for sock in waiting] == ['done'] * 24
         assert daemon.ended() == 0
 

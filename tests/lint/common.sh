@@ -17,6 +17,11 @@ skip() {
 	exit 77
 }
 
+# What reads the sources only, or builds them in its own way, is the same in each build.
+not_with_sanitizers() {
+	[ "${PREFORKD_SANITIZED-}" != 1 ] || skip 'a build without sanitizers has done it'
+}
+
 # configure writes "no" for a tool that it has not found.
 need() {
 	if [ "$1" = no ] || ! command -v "$1" >/dev/null 2>&1; then

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Neither clang nor, with musl in the place of glibc, gcc has a warning for any source.
 . "$(dirname "$0")/common.sh"
-[ "${PREFORKD_SANITIZED-}" != 1 ] || skip 'a build without sanitizers has done it'
+not_with_sanitizers
 unset MAKEFLAGS MFLAGS MAKELEVEL
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

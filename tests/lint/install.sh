@@ -2,7 +2,7 @@
 # The tarball builds beside a source that stays as it is, and make install keeps to the
 # directories that configure was told, and names them; make uninstall leaves no file.
 . "$(dirname "$0")/common.sh"
-[ "${PREFORKD_SANITIZED-}" != 1 ] || skip 'a build without sanitizers has done it'
+not_with_sanitizers
 [ -f "$BUILDDIR/Makefile" ] || skip "$BUILDDIR is not configured"
 unset MAKEFLAGS MFLAGS MAKELEVEL
 work=$(mktemp -d)

@@ -3,6 +3,7 @@
 # headers of its own line or of lines above it.  And some things stand in one place only.
 # The library comes first, then each program; a program's files are not for another one.
 . "$(dirname "$0")/common.sh"
+not_with_sanitizers
 
 # Each file with the number of its line in the lists of sources.
 rows=$(awk '

@@ -3,6 +3,7 @@
 # signal; preforkctl(8) every command, every option, and the keys of all records, and no
 # other.  The sources, functions and types that preforkd-internals(7) names are there.
 . "$(dirname "$0")/common.sh"
+not_with_sanitizers
 need "${MANDOC:=mandoc}" mandoc
 
 "$MANDOC" -T lint -W warning man/*.[1-9] || exit 1

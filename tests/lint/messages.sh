@@ -2,6 +2,7 @@
 # preforkd-messages(7) has every line that the sources log as an error, a warning or a
 # notice, at that level, and no other.
 . "$(dirname "$0")/common.sh"
+not_with_sanitizers
 python=${PYTHON3:-python3}
 need "$python" python3
 

@@ -2,6 +2,7 @@
 # What README.md and CONTRIBUTING.md name is there: files, links, targets of make; and their
 # picture is XML, says in words what it shows, and fetches nothing.
 . "$(dirname "$0")/common.sh"
+not_with_sanitizers
 python=${PYTHON3:-python3}
 need "$python" python3
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Every shell script passes shellcheck.
 . "$(dirname "$0")/common.sh"
+not_with_sanitizers
 need "${SHELLCHECK:=shellcheck}" shellcheck
 
 # SC3013: -nt is not POSIX, but every shell that is /bin/sh on Debian has it.

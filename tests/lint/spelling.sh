@@ -1,6 +1,7 @@
 #!/bin/sh
 # No misspelled words in texts and sources.
 . "$(dirname "$0")/common.sh"
+not_with_sanitizers
 need "${CODESPELL:=codespell}" codespell
 
 # The fuzzers' corpus and files that are wrong on purpose are no prose.

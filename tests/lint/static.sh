@@ -1,6 +1,7 @@
 #!/bin/sh
 # cppcheck finds nothing in the sources.
 . "$(dirname "$0")/common.sh"
+not_with_sanitizers
 need "${CPPCHECK:=cppcheck}" cppcheck
 
 # Each of these is a mistake of cppcheck 2.10, or is meant for programs with threads:

@@ -311,6 +311,22 @@ who_is_busy_is_at_most_who_is_there(void **state)
 	end_pool(pool);
 }
 
+static void
+a_program_that_ends_before_it_was_seen_to_be_ready_is_no_crash(void **state)
+{
+	struct pool *pool = resident_pool(2, 0, 0, 0);
+
+	(void)state;
+	see(pool, 0, 0, 5000);
+	reap(pool, 0, left, 5001);
+	assert_int_equal(pool->slots[0].state, SLOT_STARTING);
+	reap(pool, 0, left, 5002);
+	assert_int_equal(pool->crashes, 0);
+	reap(pool, 0, ended, 5003);
+	assert_int_equal(pool->crashes, 1);
+	end_pool(pool);
+}
+
 int
 main(void)
 {
@@ -334,6 +350,7 @@ main(void)
 		cmocka_unit_test(a_trial_that_is_taken_back_may_finish_its_requests),
 		cmocka_unit_test(the_end_of_a_program_is_told_in_its_own_words),
 		cmocka_unit_test(who_is_busy_is_at_most_who_is_there),
+		cmocka_unit_test(a_program_that_ends_before_it_was_seen_to_be_ready_is_no_crash),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
