@@ -317,6 +317,24 @@ a_deadline_limits_all_waits_together(void **state)
 	assert_int_equal(preforkd_read(c, &byte, 1), 1);
 }
 
+static void
+more_time_than_any_clock_counts_is_for_ever(void **state)
+{
+	(void)state;
+	preforkd_idle_timeout(c, INT64_MAX);
+	preforkd_deadline(c, INT64_MAX);
+	client_says("1\n");
+	assert_true(preforkd_next_request(c));
+	expect_line("1");
+	client_says("2\n");
+	assert_true(preforkd_next_request(c));
+	expect_line("2");
+	preforkd_deadline(c, INT64_MIN);
+	preforkd_idle_timeout(c, INT64_MIN);
+	client_says("3\n");
+	expect_line("3");
+}
+
 /* ---- one request after the other -------------------------------------------------------- */
 
 static void
@@ -445,6 +463,7 @@ main(void)
 		TEST(after_a_failure_all_writes_fail),
 		TEST(an_idle_timeout_limits_each_wait),
 		TEST(a_deadline_limits_all_waits_together),
+		TEST(more_time_than_any_clock_counts_is_for_ever),
 		TEST(each_request_but_the_first_is_counted),
 		TEST(answers_go_before_the_wait),
 		TEST(between_requests_it_is_kept_and_afterwards_busy),
