@@ -292,16 +292,11 @@ end_leftovers(pid_t sid)
 	return reap_leftovers() == 0;
 }
 
-void
-program_let_finish(int64_t until_ms)
+bool
+program_has_left(void)
 {
-	int64_t now;
-
-	while (!self.terminated && (now = util_now_ms()) < until_ms &&
-	       session_signal(self.pid, 0)) {
-		wait_for_news(NULL, 0, until_ms - now);
-		reap_leftovers();
-	}
+	reap_leftovers();
+	return !self.terminated && session_signal(self.pid, 0);
 }
 
 static void

@@ -60,10 +60,10 @@ bool program_terminate(void);
 bool program_is_terminated(void);
 
 /*
- * After its end: waits until what it left behind has ended by itself, or until that time
- * (util_now_ms()), or until the worker is told to end it.
+ * After its end: has it left something behind that may still finish?  program_wait() tells
+ * when that ends.  false also when the worker was told to end it.
  */
-void program_let_finish(int64_t until_ms);
+bool program_has_left(void);
 
 /*
  * After its end: what it left behind ends too, but for what made a session of its own.
