@@ -104,8 +104,10 @@ program_start(struct child_program *program)
 	struct timespec pause = { .tv_nsec = 10000000 };
 	int64_t give_up_at = util_now_ms() + START_RETRY_MS;
 
-	if (program->err == 0)
+	if (program->err == 0) {
+		output_renew(&self.errors);
 		program->err = self.errors.write_fd;
+	}
 	program->mask = &self.mask;
 	program->death_signal = SIGKILL;
 	while (child_spawn(program, &self.pid) < 0) {
