@@ -640,6 +640,17 @@ def test_a_slow_prepare_is_warned_about(probe):
         daemon.wait_log(r'warning: pool probe: \S+/probe\.so took 0\.\d s to prepare')
 
 
+def test_a_module_does_not_take_the_signals_of_the_master(probe):
+    with probe(module('prepare=take')) as daemon:
+        workers = daemon.wait_workers(2)
+        with contextlib.suppress(ConnectionError):
+            ask(daemon, 'abort')
+        eventually(lambda: daemon.workers() != workers and len(daemon.workers()) == 2, 'a new worker')
+        daemon.reload()
+        status = pathlib.Path(f'/proc/{daemon.pid}/status').read_text()
+        assert re.search(r'^SigBlk:\s+0+$', status, re.M) and re.search(r'^Umask:\s+0022$', status, re.M)
+
+
 def test_a_check_prepares_and_releases_and_leaves_nothing(probe):
     daemon = probe(module('mark={dir}/mark', 'word=1'))
     assert check_config(daemon.conf_path, '-n').returncode == 0
