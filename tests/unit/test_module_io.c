@@ -446,6 +446,24 @@ who_always_sends_gets_no_more_than_has_come(void **state)
 	assert_true(preforkd_next_request(c)); /* another crowd, and more has come by then */
 }
 
+static void
+behind_its_end_a_connection_is_none(void **state)
+{
+	char byte;
+
+	(void)state;
+	client_says("1\n");
+	module_api_end();
+	conn.io_limit_ms = -1;
+	preforkd_idle_timeout(c, SHORT_MS);
+	assert_int_equal(preforkd_write(c, "x", 1), -1);
+	assert_int_equal(errno, EPIPE);
+	assert_int_equal(preforkd_read(c, &byte, 1), 0);
+	assert_false(preforkd_next_request(c));
+	assert_string_equal(preforkd_peer(c), preforkd_peer(c));
+	assert_int_equal(conn.io_limit_ms, -1); /* it may not be there any more */
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int
@@ -470,6 +488,7 @@ main(void)
 		TEST(a_worker_that_leaves_takes_no_further_request_but_what_has_come),
 		TEST(an_idle_connection_gives_way_once),
 		TEST(who_always_sends_gets_no_more_than_has_come),
+		TEST(behind_its_end_a_connection_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
