@@ -456,6 +456,18 @@ def test_a_module_that_leaks_has_its_worker_replaced_after_the_connection(probe)
         assert set(workers) - {pid} < set(daemon.wait_workers(2))
 
 
+def test_a_module_that_leaks_is_found_out_at_the_next_request(probe):
+    with probe(module('keep=1', lines=['workers = 2', 'max_worker_memory = 100M'])) as daemon:
+        with daemon.connect('probe') as sock:
+            sock.sendall(b'leak 200\n')
+
+            def found_out():
+                with contextlib.suppress(ConnectionError):  # it may be told to leave by then
+                    sock.sendall(b'echo more\n')
+                return re.search(r'is due for replacement: .*memory', daemon.log())
+            eventually(found_out, every=0.1)
+
+
 def test_a_worker_that_leaves_calls_stop_and_one_that_is_killed_does_not(probe):
     daemon = probe(module('mark={dir}/mark', lines=['workers = 2']))
     mark = daemon.dir / 'mark'
