@@ -34,7 +34,7 @@ static struct {
 	int stop_signal;
 	volatile sig_atomic_t terminated;
 	void (*look_at_end)(void);
-	bool ended;
+	bool ended, errors_are_lent;
 	int status;
 	int64_t began_ms, kill_at_ms; /* 0: it was not told to stop */
 } self PER_WORKER = { .errors = { .read_fd = -1, .write_fd = -1 }, .stop_signal = SIGTERM };
@@ -81,7 +81,7 @@ program_begin(const char *who)
 {
 	self.from.who = who;
 	self.terminated = 0;
-	self.ended = false;
+	self.ended = self.errors_are_lent = false;
 	self.kill_at_ms = 0;
 	sigprocmask(SIG_BLOCK, &self.blocked, &self.mask);
 }
@@ -149,6 +149,12 @@ reap(void)
 			self.status = status;
 			self.ended = true;
 		}
+}
+
+void
+program_lend_errors(void)
+{
+	self.errors_are_lent = true;
 }
 
 uint64_t
@@ -344,8 +350,8 @@ program_end(void)
 		bool daemon = end_leftovers(self.pid);
 
 		output_end(&self.errors, &self.from);
-		if (daemon)
-			output_open(&self.errors); /* it may hold the old one */
+		if (daemon || self.errors_are_lent)
+			output_open(&self.errors); /* somebody may hold the old one */
 		log_end();
 		self.pid = 0;
 		atomic_store(&self.setup->slot->program, 0);

@@ -34,6 +34,9 @@ int program_start(struct child_program *program);
 int program_pid(void);
 uint64_t program_said(void); /* bytes on its stderr, as far as they were read */
 
+/* The pipe of its stderr belongs to its user, who could read there: no other one gets it, too. */
+void program_lend_errors(void);
+
 #define PROGRAM_FDS 3
 
 /*

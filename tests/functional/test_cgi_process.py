@@ -291,7 +291,9 @@ def test_user_and_group_of_a_section():
 def test_a_script_of_another_user_may_open_its_ends_by_their_names():
     conf = http(cgi('user = "nobody"'), options=('workers = 1', 'user = "root"', 'group = "root"'))
     text = 'echo seen >/dev/stderr; { echo; cat /dev/stdin; } >/dev/stdout'
-    with Scripts({'names': 'echo A: b; ' + text}, conf=conf) as site:
+    scripts = {'names': 'echo A: b; ' + text, 'pipe': TEXT + 'readlink /proc/$$/fd/2'}
+    with Scripts(scripts, conf=conf) as site:
+        assert len({site.ask('/cgi-bin/pipe').body for _ in range(3)}) == 3  # none can be read by the next
         for body in b'', b'x', b'x' * 100000:
             assert site.ask('/cgi-bin/names', method='POST', body=body).body == body
             site.wait_log_of('/cgi-bin/names', 'seen', level='notice')

@@ -174,6 +174,8 @@ start_script(struct http_request *r)
 		     : self.spool.fd >= 0 ? self.spool.fd
 					  : STDIN_FILENO;
 	program.out = self.out[1];
+	if (self.cgi->own.user)
+		program_lend_errors();
 	error = program_start(&program);
 	close_one(&self.in[0]);
 	close_one(&self.out[1]);
