@@ -121,6 +121,7 @@ make_environment(const struct http_request *r)
 		.peer = r->peer,
 		.local = (struct sockaddr *)&local,
 		.pass_authorization = self.cgi->conf->pass_authorization,
+		.redirected = r->redirect.at != NULL,
 		.tls = r->from->proxy && r->from->proxy->tls,
 	};
 
