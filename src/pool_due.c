@@ -30,6 +30,10 @@ describe(const struct slot *slot, const struct scoreboard_view *view, enum worke
 			 "its memory is above max_worker_memory, after %" PRIu64 " request%s",
 			 view->requests, util_plural(view->requests));
 		break;
+	case DUE_CPU:
+		snprintf(text, size, "half of its rlimit_cpu is used, after %" PRIu64 " request%s",
+			 view->requests, util_plural(view->requests));
+		break;
 	default:
 		snprintf(text, size, "%" PRId64 " s old", age);
 	}
@@ -41,7 +45,7 @@ why_due(const struct pool *pool, size_t i, int64_t now)
 	const struct slot *slot = &pool->slots[i];
 	uint32_t said = atomic_load(&pool->scoreboard->slots[i].due);
 
-	if (said == DUE_REQUESTS || said == DUE_MEMORY)
+	if (said == DUE_REQUESTS || said == DUE_MEMORY || said == DUE_CPU)
 		return (enum worker_due)said;
 	if (slot->gen->conf->max_worker_age > 0 && now - slot->forked >= age_limit(slot))
 		return DUE_AGE;

@@ -63,7 +63,7 @@ activity_is_busy(enum activity activity)
 }
 
 /* Why a worker wants to be replaced; it works on until it is told to leave. */
-enum worker_due { DUE_NOT, DUE_REQUESTS, DUE_AGE, DUE_MEMORY };
+enum worker_due { DUE_NOT, DUE_REQUESTS, DUE_AGE, DUE_MEMORY, DUE_CPU };
 
 /* Why a connection was closed without being served. */
 enum refusal {

@@ -274,6 +274,7 @@ request_done(void)
 	if (self.began_us > 0)
 		figures_count_duration(self.worker->figures, figures_now_us() - self.began_us);
 	self.began_us = 0;
+	look_at_itself(true);
 }
 
 static void
@@ -342,7 +343,6 @@ serve(int fd, const struct sockaddr *peer, socklen_t len)
 	worker_admit_end(self.worker);
 	close(fd);
 	ring_master(scoreboard_change(sb, self.worker->slot, ACTIVITY_IDLE));
-	look_at_itself(true);
 }
 
 static void

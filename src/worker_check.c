@@ -5,6 +5,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SHED_LOG_MS    10000
@@ -71,10 +72,24 @@ is_too_big(const struct worker *worker)
 	return procinfo_resident(&self.memory) > max && procinfo_proportional(&self.memory) > max;
 }
 
+/* At rlimit_cpu the kernel kills it, with its connection; what it runs has a clock of its own. */
+static bool
+has_worked_enough(const struct worker *worker)
+{
+	int64_t limit = worker->gen->conf->rlimit[CONF_RLIMIT_CPU];
+	struct timespec used;
+
+	return limit != CONF_UNSET && limit != CONF_UNLIMITED &&
+	       clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) == 0 &&
+	       (used.tv_sec * 1000 + used.tv_nsec / 1000000) / 500 >= util_max(limit, 1);
+}
+
 HOT enum worker_due
 worker_check_due(const struct worker *worker, bool between)
 {
 	if (has_served_enough(worker, worker->scoreboard->slots[worker->slot].requests))
 		return DUE_REQUESTS;
+	if (has_worked_enough(worker))
+		return DUE_CPU;
 	return between && is_too_big(worker) ? DUE_MEMORY : DUE_NOT;
 }

@@ -13,7 +13,7 @@ void worker_check_open(const struct worker *worker);
 /* true: the connection is to be closed unserved (max_queue_wait).  It is logged. */
 bool worker_check_shed(const struct worker *worker, int fd);
 
-/* between: no connection is being served. */
+/* between: no request is being served. */
 enum worker_due worker_check_due(const struct worker *worker, bool between);
 
 #endif

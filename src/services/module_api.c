@@ -21,7 +21,7 @@ peer_name(void)
 {
 	struct module_conn *c = &self.conn;
 
-	if (!c->named)
+	if (!c->named && self.serving)
 		address_format(c->conn->peer, c->conn->peer_len, c->peer);
 	c->named = true;
 	return c->peer;
@@ -151,5 +151,6 @@ module_api_end(void)
 		end_forked();
 	if (module_io_flush(&c->pub) == 0 && !c->ended)
 		conn_hang_up(c->conn->fd);
+	c->ended = c->broken = true; /* for a module that has kept it */
 	self.serving = false;
 }

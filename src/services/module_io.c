@@ -7,6 +7,9 @@
 
 #define DEADLINE_STEPS 16 /* so exactly it is kept: each step costs two system calls */
 
+/* What a module may say is longer than any clock counts: so long is for ever. */
+#define LONGEST_MS (INT64_C(1000) * INT32_MAX)
+
 static struct module_conn *
 own(struct preforkd_conn *conn)
 {
@@ -23,7 +26,7 @@ time_is_over(void)
 void
 module_io_idle_timeout(struct preforkd_conn *conn, int64_t ms)
 {
-	own(conn)->idle_ms = util_max(ms, 0);
+	own(conn)->idle_ms = util_min(util_max(ms, 0), LONGEST_MS);
 }
 
 void
@@ -31,8 +34,8 @@ module_io_deadline(struct preforkd_conn *conn, int64_t ms)
 {
 	struct module_conn *c = own(conn);
 
-	c->deadline_ms = ms;
-	c->deadline = ms > 0 ? util_now_ms() + ms : 0;
+	c->deadline_ms = util_min(util_max(ms, 0), LONGEST_MS);
+	c->deadline = ms > 0 ? util_now_ms() + c->deadline_ms : 0;
 }
 
 /* What is left of the deadline, rounded up to a step; 0 when it is over. */

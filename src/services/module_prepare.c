@@ -1,6 +1,7 @@
 #include "module_prepare.h"
 
 #include "module_api.h"
+#include "module_guard.h"
 #include "trial.h"
 
 #include <stdlib.h>
@@ -122,12 +123,15 @@ void
 module_release(void *prepared)
 {
 	struct module_prepared *p = prepared;
+	struct module_guard guard;
 
 	if (!p)
 		return;
+	module_guard_begin(&guard);
 	if (p->ready && p->module->release)
 		p->module->release(p->shared);
 	module_unload(p->object);
+	module_guard_end(&guard);
 	free((char *)(uintptr_t)p->pool.name);
 	util_list_free((char **)(uintptr_t)p->pool.options);
 	free(p);
@@ -137,8 +141,13 @@ static int
 prepare_here(const struct attempt *a, char **err)
 {
 	int64_t began = util_now_ms(), ms;
+	struct module_guard guard;
+	int result;
 
-	if (load_and_prepare(a, err) < 0)
+	module_guard_begin(&guard);
+	result = load_and_prepare(a, err);
+	module_guard_end(&guard);
+	if (result < 0)
 		return -1;
 	ms = util_now_ms() - began;
 	if (ms >= SLOW_MS)

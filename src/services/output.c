@@ -26,6 +26,12 @@ output_open(struct output *o)
 	return fcntl(o->read_fd, F_SETFL, O_NONBLOCK);
 }
 
+void
+output_renew(struct output *o)
+{
+	fcntl(o->write_fd, F_SETFL, 0);
+}
+
 static void
 tell_dropped(struct output *o, const struct output_from *from)
 {

@@ -32,6 +32,9 @@ struct output_from {
 /* Also again, when somebody may hold the old pipe: the numbers stay.  -1 with errno. */
 int output_open(struct output *o);
 
+/* Before a program gets the pipe: it does not block for one that has made it so (O_NONBLOCK). */
+void output_renew(struct output *o);
+
 /* Logs the whole lines that are there; a flood is left for the next time. */
 void output_read(struct output *o, const struct output_from *from);
 

@@ -34,7 +34,7 @@ static struct {
 	int stop_signal;
 	volatile sig_atomic_t terminated;
 	void (*look_at_end)(void);
-	bool ended;
+	bool ended, errors_are_lent;
 	int status;
 	int64_t began_ms, kill_at_ms; /* 0: it was not told to stop */
 } self PER_WORKER = { .errors = { .read_fd = -1, .write_fd = -1 }, .stop_signal = SIGTERM };
@@ -81,7 +81,7 @@ program_begin(const char *who)
 {
 	self.from.who = who;
 	self.terminated = 0;
-	self.ended = false;
+	self.ended = self.errors_are_lent = false;
 	self.kill_at_ms = 0;
 	sigprocmask(SIG_BLOCK, &self.blocked, &self.mask);
 }
@@ -104,8 +104,10 @@ program_start(struct child_program *program)
 	struct timespec pause = { .tv_nsec = 10000000 };
 	int64_t give_up_at = util_now_ms() + START_RETRY_MS;
 
-	if (program->err == 0)
+	if (program->err == 0) {
+		output_renew(&self.errors);
 		program->err = self.errors.write_fd;
+	}
 	program->mask = &self.mask;
 	program->death_signal = SIGKILL;
 	program->noted = &self.setup->slot->program;
@@ -147,6 +149,12 @@ reap(void)
 			self.ended = true;
 		}
 	}
+}
+
+void
+program_lend_errors(void)
+{
+	self.errors_are_lent = true;
 }
 
 uint64_t
@@ -292,16 +300,11 @@ end_leftovers(pid_t sid)
 	return reap_leftovers() == 0;
 }
 
-void
-program_let_finish(int64_t until_ms)
+bool
+program_has_left(void)
 {
-	int64_t now;
-
-	while (!self.terminated && (now = util_now_ms()) < until_ms &&
-	       session_signal(self.pid, 0)) {
-		wait_for_news(NULL, 0, until_ms - now);
-		reap_leftovers();
-	}
+	reap_leftovers();
+	return !self.terminated && session_signal(self.pid, 0);
 }
 
 static void
@@ -347,8 +350,8 @@ program_end(void)
 		bool daemon = end_leftovers(self.pid);
 
 		output_end(&self.errors, &self.from);
-		if (daemon)
-			output_open(&self.errors); /* it may hold the old one */
+		if (daemon || self.errors_are_lent)
+			output_open(&self.errors); /* somebody may hold the old one */
 		log_end();
 		self.pid = 0;
 		atomic_store(&self.setup->slot->program, 0);

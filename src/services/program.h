@@ -34,6 +34,9 @@ int program_start(struct child_program *program);
 int program_pid(void);
 uint64_t program_said(void); /* bytes on its stderr, as far as they were read */
 
+/* The pipe of its stderr belongs to its user, who could read there: no other one gets it, too. */
+void program_lend_errors(void);
+
 #define PROGRAM_FDS 3
 
 /*
@@ -60,10 +63,10 @@ bool program_terminate(void);
 bool program_is_terminated(void);
 
 /*
- * After its end: waits until what it left behind has ended by itself, or until that time
- * (util_now_ms()), or until the worker is told to end it.
+ * After its end: has it left something behind that may still finish?  program_wait() tells
+ * when that ends.  false also when the worker was told to end it.
  */
-void program_let_finish(int64_t until_ms);
+bool program_has_left(void);
 
 /*
  * After its end: what it left behind ends too, but for what made a session of its own.

@@ -31,6 +31,8 @@ enum { NULL_FD = STDIN_FILENO, NULL_OUT_FD = STDOUT_FILENO }; /* of every worker
 /* While the worker waits for others to empty the accept queue. */
 #define QUEUE_LOOK_MS 50
 
+#define NEVER INT64_MAX
+
 enum { GATE, NOTIFY, OUTPUT, FDS };
 _Static_assert(FDS <= PROGRAM_FDS, "program_wait() must take them all");
 
@@ -44,7 +46,7 @@ static struct {
 	int io_fd;           /* what the program writes; -1: not shown to us */
 	int64_t began_ms, ready_at_ms;
 	bool ready, told, was_of_use;
-	int64_t stop_by_ms;
+	int64_t stop_by_ms; /* once it is told, or NEVER; 0: that is over */
 } self = { .output = { .read_fd = -1, .write_fd = -1 }, .notify_fd = -1, .io_fd = -1 };
 
 static int
@@ -163,17 +165,23 @@ hear_notify(void)
 	char status[RESIDENT_STATUS_BYTES] = "";
 	bool ready = resident_notify_read(self.notify_fd, program_pid(), status);
 
-	if (status[0])
+	if (status[0] && !program_has_ended()) /* then the text says how */
 		show(status);
 	if (ready && !self.ready)
 		become_ready();
 }
 
 static void
-hear(const struct pollfd *fds)
+wait_for_news(int64_t timeout_ms)
 {
 	struct output_from from = from_program();
+	struct pollfd fds[FDS] = {
+		[GATE] = { .fd = self.gate, .events = POLLIN },
+		[NOTIFY] = { .fd = self.notify_fd, .events = POLLIN },
+		[OUTPUT] = { .fd = self.output.read_fd, .events = POLLIN },
+	};
 
+	program_wait(fds, FDS, timeout_ms);
 	if (fds[OUTPUT].revents)
 		output_read(&self.output, &from);
 	if (fds[NOTIFY].revents)
@@ -202,8 +210,8 @@ tell_to_stop(int64_t now)
 	if (!program_is_terminated())
 		program_signal(conf_signal(self.conf->stop_signal));
 	self.told = true;
-	if (self.conf->stop_timeout != CONF_UNSET)
-		self.stop_by_ms = now + self.conf->stop_timeout;
+	self.stop_by_ms =
+	    self.conf->stop_timeout != CONF_UNSET ? now + self.conf->stop_timeout : NEVER;
 }
 
 /*
@@ -213,7 +221,7 @@ tell_to_stop(int64_t now)
 static int64_t
 look_at_timeout(int64_t now)
 {
-	if (self.stop_by_ms == 0)
+	if (self.stop_by_ms == 0 || self.stop_by_ms == NEVER)
 		return -1;
 	if (now < self.stop_by_ms)
 		return self.stop_by_ms - now;
@@ -243,16 +251,10 @@ run_program(void)
 	while (!program_has_ended()) {
 		int64_t now = util_now_ms();
 		int64_t delay = look_at_delay(now), leaving = look_at_leaving(now);
-		struct pollfd fds[FDS] = {
-			[GATE] = { .fd = self.gate, .events = POLLIN },
-			[NOTIFY] = { .fd = self.notify_fd, .events = POLLIN },
-			[OUTPUT] = { .fd = self.output.read_fd, .events = POLLIN },
-		};
 
 		if (delay < 0 || (leaving >= 0 && leaving < delay))
 			delay = leaving;
-		if (program_wait(fds, FDS, delay) > 0)
-			hear(fds);
+		wait_for_news(delay);
 	}
 }
 
@@ -281,6 +283,16 @@ judge_end(int status)
 	return false;
 }
 
+/* They have requests of their own; what they say is still heard. */
+static void
+let_children_finish(void)
+{
+	int64_t now = util_now_ms();
+
+	for (; now < self.stop_by_ms && program_has_left(); now = util_now_ms())
+		wait_for_news(self.stop_by_ms == NEVER ? -1 : self.stop_by_ms - now);
+}
+
 static bool
 resident_run(void)
 {
@@ -300,7 +312,7 @@ resident_run(void)
 	run_program();
 	in_order = judge_end(program_status());
 	if (self.told)
-		program_let_finish(self.stop_by_ms); /* children with requests of their own */
+		let_children_finish();
 	from = from_program();
 	if (self.output.read_fd >= 0)
 		output_end(&self.output, &from);

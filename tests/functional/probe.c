@@ -5,8 +5,10 @@
 #include <preforkd/module.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef VERSION
@@ -46,6 +48,19 @@ is(const char *a, const char *b)
 	return a && strcmp(a, b) == 0;
 }
 
+/* As the run time of a language may. */
+static void
+take_process(void)
+{
+	sigset_t all;
+
+	umask(0777);
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_IGN);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
 static int
 misbehave(const char *how, struct preforkd_error *error)
 {
@@ -59,6 +74,8 @@ misbehave(const char *how, struct preforkd_error *error)
 		exit(0);
 	while (is(how, "hang"))
 		pause();
+	if (is(how, "take"))
+		take_process();
 	if (is(how, "slow"))
 		usleep(700000);
 	return 0;

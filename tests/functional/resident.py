@@ -67,6 +67,10 @@ def answer(command, *words):
     elif command == 'flood':
         for _ in range(int(text)):
             os.write(1, b'x' * 99 + b'\n')
+    elif command == 'late':
+        time.sleep(float(words[0]))
+        for _ in range(int(words[1])):
+            os.write(1, b'x' * 99 + b'\n')
     elif command == 'tell':
         tell(text)
     elif command == 'shut':

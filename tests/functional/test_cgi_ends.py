@@ -425,7 +425,8 @@ def test_the_access_log():
     scripts = {'body': TEXT + 'printf body', 'cat': TEXT + 'cat', 'bad': 'echo', 'silent': SLEEP,
                'nph-raw': 'printf "HTTP/1.1 299 Odd\\r\\n\\r\\nraw"',
                'file': 'echo Location: /file; echo', 'left': TEXT + 'printf left; ' + SLEEP,
-               'part': 'printf "X: y\\n\\npart"; kill -9 $$'}
+               'part': 'printf "X: y\\n\\npart"; kill -9 $$',
+               'nph-part': 'printf "HTTP/1.1 200 OK\\r\\n\\r\\npart"; kill -9 $$'}
     options = ('workers = 2', 'access_log = "{dir}/access.log"',
                "access_format = '%m %U%q %s %B %X %{X-Name}i %{Content-Type}o'")
     conf = http(cgi('timeout = 300ms'), cgi(prefix='/long/'), options=options)
@@ -440,13 +441,13 @@ def test_the_access_log():
                             method='POST'))
         threading.Thread(target=client.send, args=[b'x' * size], daemon=True).start()
         assert len(client.response().body) == size
-        for name in 'nph-raw', 'part', 'left':
+        for name in 'nph-raw', 'nph-part', 'part', 'left':
             with site.client() as client:
                 client.send(request(f'/long/{name}'))
                 while b'left' not in client.buffer and client.more():
                     pass
             site.wait_gone()
-        lines = [line.decode().replace('\\x20', ' ') for line in site.wait_lines(10)]
+        lines = [line.decode().replace('\\x20', ' ') for line in site.wait_lines(11)]
         assert [re.sub(r'(?<= [45]\d\d) \d{3} ', ' page ', line) for line in lines] == [
             'HEAD /cgi-bin/body 200 0 + - text/plain',
             'GET /cgi-bin/body?q 200 4 + one text/plain',
@@ -456,5 +457,6 @@ def test_the_access_log():
             'GET /cgi-bin/nothing 404 page + one text/html; charset=utf-8',
             f'POST /cgi-bin/cat 200 {size} - two text/plain',
             'GET /long/nph-raw 299 23 - - -',
+            'GET /long/nph-part 200 23 X - -',
             'GET /long/part 200 4 X - -',
             'GET /long/left 200 4 X - text/plain']

@@ -274,7 +274,8 @@ def test_a_local_redirect_is_answered_as_if_its_target_was_asked_for():
 def test_a_local_redirect_is_a_get_or_a_head():
     with local() as site, site.client() as client:
         for method in 'POST', 'PUT', 'DELETE':
-            answer = client.ask('/cgi-bin/go?/cgi-bin/tell?q', method=method, body=b'x' * 1000)
+            answer = client.ask('/cgi-bin/go?/cgi-bin/tell?q', 'Content-Type: a/b', method=method,
+                                body=b'x' * 1000)
             assert answer.body == b'GET /cgi-bin/go?/cgi-bin/tell?q /cgi-bin/tell  ?q\nnone none\n'
             assert client.ask('/cgi-bin/go?/file.txt', method=method, body=b'x').body == b'file'
         answer = client.ask('/cgi-bin/go?/file.txt', method='HEAD')

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from harness import ROOT, check_config
-from scripts import TEXT, Scripts, cgi, nothing_left
+from scripts import TEXT, Scripts, cgi, chunked, nothing_left
 from test_cgi_env import SHOW, facts, shows
 from web import http, put, request
 
@@ -285,6 +285,22 @@ def test_user_and_group_of_a_section():
         assert told['environment']['USER'] == 'daemon'
         told = facts(site.ask('/root/'))
         assert told['ids'] == [0] * 4 and told['environment']['USER'] == 'root'
+
+
+@pytest.mark.root
+def test_a_script_of_another_user_may_open_its_ends_by_their_names():
+    conf = http(cgi('user = "nobody"'), options=('workers = 1', 'user = "root"', 'group = "root"'))
+    text = 'echo seen >/dev/stderr; { echo; cat /dev/stdin; } >/dev/stdout'
+    scripts = {'names': 'echo A: b; ' + text, 'pipe': TEXT + 'readlink /proc/$$/fd/2'}
+    with Scripts(scripts, conf=conf) as site:
+        assert len({site.ask('/cgi-bin/pipe').body for _ in range(3)}) == 3  # none can be read by the next
+        for body in b'', b'x', b'x' * 100000:
+            assert site.ask('/cgi-bin/names', method='POST', body=body).body == body
+            site.wait_log_of('/cgi-bin/names', 'seen', level='notice')
+        with site.client() as client:
+            client.send(request('/cgi-bin/names', 'Transfer-Encoding: chunked', method='POST'))
+            client.send(chunked(b'y' * 100000))
+            assert client.response().body == b'y' * 100000
 
 
 def test_without_user_a_script_is_what_the_worker_is():

@@ -456,6 +456,18 @@ def test_a_module_that_leaks_has_its_worker_replaced_after_the_connection(probe)
         assert set(workers) - {pid} < set(daemon.wait_workers(2))
 
 
+def test_a_module_that_leaks_is_found_out_at_the_next_request(probe):
+    with probe(module('keep=1', lines=['workers = 2', 'max_worker_memory = 100M'])) as daemon:
+        with daemon.connect('probe') as sock:
+            sock.sendall(b'leak 200\n')
+
+            def found_out():
+                with contextlib.suppress(ConnectionError):  # it may be told to leave by then
+                    sock.sendall(b'echo more\n')
+                return re.search(r'is due for replacement: .*memory', daemon.log())
+            eventually(found_out, every=0.1)
+
+
 def test_a_worker_that_leaves_calls_stop_and_one_that_is_killed_does_not(probe):
     daemon = probe(module('mark={dir}/mark', lines=['workers = 2']))
     mark = daemon.dir / 'mark'
@@ -638,6 +650,17 @@ def test_a_daemon_does_not_start_with_a_module_that_it_cannot_load(probe):
 def test_a_slow_prepare_is_warned_about(probe):
     with probe(module('prepare=slow')) as daemon:
         daemon.wait_log(r'warning: pool probe: \S+/probe\.so took 0\.\d s to prepare')
+
+
+def test_a_module_does_not_take_the_signals_of_the_master(probe):
+    with probe(module('prepare=take')) as daemon:
+        workers = daemon.wait_workers(2)
+        with contextlib.suppress(ConnectionError):
+            ask(daemon, 'abort')
+        eventually(lambda: daemon.workers() != workers and len(daemon.workers()) == 2, 'a new worker')
+        daemon.reload()
+        status = pathlib.Path(f'/proc/{daemon.pid}/status').read_text()
+        assert re.search(r'^SigBlk:\s+0+$', status, re.M) and re.search(r'^Umask:\s+0022$', status, re.M)
 
 
 def test_a_check_prepares_and_releases_and_leaves_nothing(probe):

@@ -345,6 +345,18 @@ def test_a_program_that_does_not_stop_gets_term_and_then_kill():
         daemon.wait_log(rf'warning: pool p: program pid {program} does not end within stop_timeout: TERM')
 
 
+def test_children_finish_though_their_program_has_ended():
+    conf = service('many', 'stop=USR1', sizes=['workers = 1'],
+                   options=['ready = "0s"', 'stop_signal = "USR1"'])
+    with resident(conf) as daemon:
+        program, = wait_programs(daemon, 1)
+        waiting = begin(daemon, 'late 1 2000')  # then more on stdout than its pipe holds
+        wait_held(daemon, 1)
+        daemon.done('recycle', '--no-wait')
+        eventually(lambda: not alive(program), 'the end of the program')
+        assert finish(waiting) == 'done'
+
+
 def test_the_graceful_timeout_of_the_pool_ends_it_too():
     conf = service(sizes=['workers = 1'], more=['graceful_timeout = 1s'])
     with resident(conf) as daemon:

@@ -14,6 +14,7 @@ import pytest
 
 from harness import PATIENCE, Daemon, alive, eventually, needs_preload, preload
 from load import ANSWERED, Load, Sampler, held, outcome, pool, read_answer, open_client
+from test_services import stream
 from test_signals import changed
 
 DUE = r'pool {}: worker (\d+) is due for replacement: (.*)'
@@ -237,6 +238,19 @@ def test_workers_that_have_not_grown_are_not_replaced(tmp_path):
         eventually(lambda: outcome(daemon.address('small'), b'grows\n') == ANSWERED
                    and not any(map(alive, small)), 'the end of the small one', every=0.1)
         assert daemon.workers('echo') == workers and due(daemon) == []
+
+
+def test_a_worker_leaves_before_rlimit_cpu_kills_it():
+    conf = pool('echo', 'workers = 1', 'rlimit_cpu = 1')
+    with Daemon(conf) as daemon:
+        first, = daemon.wait_workers(1, 'echo')
+        line = bytes(1 << 16)
+        while alive(first):  # it works for a second at most, whatever the time
+            with daemon.connect('echo') as sock:
+                stream(sock, line, 300, line)
+        eventually(lambda: due(daemon), 'its replacement')
+        assert all('half of its rlimit_cpu' in why for _, why in due(daemon))
+        assert 'killed by signal' not in daemon.log()
 
 
 # --- old generations ---------------------------------------------------------------------

@@ -446,6 +446,16 @@ def test_the_stderr_of_one_program_is_not_mixed_with_that_of_the_next():
             daemon.wait_log(rf'pid {pid}: from {pid}$')
 
 
+UNBLOCKS = 'perl -MFcntl -e "fcntl(STDERR, F_SETFL, O_NONBLOCK)"; '
+
+
+@pytest.mark.skipif(not shutil.which('perl'), reason='needs perl')
+def test_stderr_waits_though_the_program_before_has_made_it_not_to():
+    text = 'head -c 4000000 /dev/zero >&2 && echo all; ' + UNBLOCKS
+    with Daemon(exec_pool(text).replace('workers = 2', 'workers = 1')) as daemon:
+        assert [daemon.ask('p') for _ in range(2)] == [b'all\n'] * 2
+
+
 # ---- exec: how it ends -------------------------------------------------------------------
 
 def pids_from(sock, number):

@@ -317,6 +317,24 @@ a_deadline_limits_all_waits_together(void **state)
 	assert_int_equal(preforkd_read(c, &byte, 1), 1);
 }
 
+static void
+more_time_than_any_clock_counts_is_for_ever(void **state)
+{
+	(void)state;
+	preforkd_idle_timeout(c, INT64_MAX);
+	preforkd_deadline(c, INT64_MAX);
+	client_says("1\n");
+	assert_true(preforkd_next_request(c));
+	expect_line("1");
+	client_says("2\n");
+	assert_true(preforkd_next_request(c));
+	expect_line("2");
+	preforkd_deadline(c, INT64_MIN);
+	preforkd_idle_timeout(c, INT64_MIN);
+	client_says("3\n");
+	expect_line("3");
+}
+
 /* ---- one request after the other -------------------------------------------------------- */
 
 static void
@@ -428,6 +446,24 @@ who_always_sends_gets_no_more_than_has_come(void **state)
 	assert_true(preforkd_next_request(c)); /* another crowd, and more has come by then */
 }
 
+static void
+behind_its_end_a_connection_is_none(void **state)
+{
+	char byte;
+
+	(void)state;
+	client_says("1\n");
+	module_api_end();
+	conn.io_limit_ms = -1;
+	preforkd_idle_timeout(c, SHORT_MS);
+	assert_int_equal(preforkd_write(c, "x", 1), -1);
+	assert_int_equal(errno, EPIPE);
+	assert_int_equal(preforkd_read(c, &byte, 1), 0);
+	assert_false(preforkd_next_request(c));
+	assert_string_equal(preforkd_peer(c), preforkd_peer(c));
+	assert_int_equal(conn.io_limit_ms, -1); /* it may not be there any more */
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int
@@ -445,12 +481,14 @@ main(void)
 		TEST(after_a_failure_all_writes_fail),
 		TEST(an_idle_timeout_limits_each_wait),
 		TEST(a_deadline_limits_all_waits_together),
+		TEST(more_time_than_any_clock_counts_is_for_ever),
 		TEST(each_request_but_the_first_is_counted),
 		TEST(answers_go_before_the_wait),
 		TEST(between_requests_it_is_kept_and_afterwards_busy),
 		TEST(a_worker_that_leaves_takes_no_further_request_but_what_has_come),
 		TEST(an_idle_connection_gives_way_once),
 		TEST(who_always_sends_gets_no_more_than_has_come),
+		TEST(behind_its_end_a_connection_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

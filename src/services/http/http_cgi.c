@@ -57,6 +57,23 @@ note_who(const struct http_request *r)
 		 r->target.path);
 }
 
+/*
+ * Somebody else than the worker must own his ends to open them by their names, /dev/stdin
+ * and /dev/stderr.  What is neither a pipe nor the spooled body is /dev/null.
+ */
+static int
+give_ends(const struct identity *id)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		struct stat st;
+
+		if (fstat(fd, &st) < 0 ||
+		    (!S_ISCHR(st.st_mode) && fchown(fd, id->uid, id->gid) < 0))
+			return -1;
+	}
+	return 0;
+}
+
 /* In the child, before the program: only system calls. */
 static int
 settle(const void *arg)
@@ -70,7 +87,9 @@ settle(const void *arg)
 		return -1;
 	if (rlimits_apply(conf->rlimit) < 0)
 		return -1;
-	return cgi->own.user ? identity_apply(&cgi->own) : 0;
+	if (!cgi->own.user)
+		return 0;
+	return give_ends(&cgi->own) < 0 ? -1 : identity_apply(&cgi->own);
 }
 
 static int64_t
@@ -102,6 +121,7 @@ make_environment(const struct http_request *r)
 		.peer = r->peer,
 		.local = (struct sockaddr *)&local,
 		.pass_authorization = self.cgi->conf->pass_authorization,
+		.redirected = r->redirect.at != NULL,
 		.tls = r->from->proxy && r->from->proxy->tls,
 	};
 
@@ -155,6 +175,8 @@ start_script(struct http_request *r)
 		     : self.spool.fd >= 0 ? self.spool.fd
 					  : STDIN_FILENO;
 	program.out = self.out[1];
+	if (self.cgi->own.user)
+		program_lend_errors();
 	error = program_start(&program);
 	close_one(&self.in[0]);
 	close_one(&self.out[1]);

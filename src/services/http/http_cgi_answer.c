@@ -253,6 +253,8 @@ http_cgi_answer_end(struct http_cgi_answer *a, bool whole)
 		fault(a, a->len == 0 ? "there is none" : "its header has no end");
 	else if (a->state == HTTP_CGI_RAW && r->body == 0)
 		fault(a, "there is none");
+	if (a->state == HTTP_CGI_RAW)
+		r->broken = !whole;
 	if (a->state != HTTP_CGI_BODY)
 		return;
 	r->broken = a->left > 0 || (a->left < 0 && !whole);

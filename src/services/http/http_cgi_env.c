@@ -349,7 +349,8 @@ set_request(const struct http_cgi_request *r)
 		snprintf(length, sizeof(length), "%lld", (long long)r->content_length);
 		set_text("CONTENT_LENGTH", length);
 	}
-	set("CONTENT_TYPE", http_head_get(r->head, "Content-Type"));
+	if (!r->redirected)
+		set("CONTENT_TYPE", http_head_get(r->head, "Content-Type"));
 	set_text("AUTH_TYPE", r->user.at ? "Basic" : NULL);
 	set("REMOTE_USER", r->user);
 }

@@ -28,7 +28,8 @@ struct http_cgi_request {
 	struct http_text user;               /* proven; at NULL: none */
 	const struct sockaddr *peer, *local; /* any that is not IP is a Unix socket */
 	bool pass_authorization;
-	bool tls; /* the client speaks it, with a proxy that has said so */
+	bool redirected; /* locally: the body was another script's, and so is its type */
+	bool tls;        /* the client speaks it, with a proxy that has said so */
 };
 
 /*
