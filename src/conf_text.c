@@ -158,6 +158,16 @@ open_brace(struct scanner *s)
 	return 0;
 }
 
+/* Inside of a word // is no comment: https://example.org/ needs no quotes. */
+static bool
+begins_comment(const struct scanner *s)
+{
+	char before = s->at > 0 ? s->text[s->at - 1] : '\n';
+
+	return peek(s, 0) == '#' ||
+	       (peek(s, 0) == '/' && peek(s, 1) == '/' && strchr(" \t\r\n={}(),+\"'", before));
+}
+
 /* One byte outside of strings and comments. */
 static int
 scan_byte(struct scanner *s, char c)
@@ -193,7 +203,7 @@ scan(struct scanner *s)
 	while (s->at < s->len) {
 		char c = s->text[s->at];
 
-		if (c == '#' || (c == '/' && peek(s, 1) == '/')) {
+		if (begins_comment(s)) {
 			blank_to_end_of_line(s);
 			continue;
 		}

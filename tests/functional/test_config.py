@@ -439,6 +439,14 @@ def test_line_numbers_are_right_behind_all_kinds_of_lines(tmp_path):
     refusal(path, f'{path}:15: unknown option "colour"')
 
 
+def test_a_word_with_two_slashes_needs_no_quotes(tmp_path):
+    conf = ('http { document_root = /usr//share // a comment\n'
+            'redirect /a { to = https://example.org/ } }// another')
+    text = dump(put(tmp_path / 'preforkd.conf', IDENTITY + pool('a', conf, service='http')))
+    assert 'document_root = "/usr//share"\n' in text
+    assert 'to = "https://example.org/"' in text
+
+
 @pytest.mark.root
 def test_a_missing_default_user_is_an_error_that_says_what_to_do(tmp_path):
     default = re.search(r'^#user = "(.*)"', SAMPLE.read_text(), re.M).group(1)
