@@ -65,7 +65,7 @@ quoted_text_stays(void **state)
 }
 
 static void
-sections_are_counted_by_line(void **state)
+a_section_that_closes_tells_its_first_line(void **state)
 {
 	struct conf_text out;
 	char *err, *text;
@@ -74,9 +74,10 @@ sections_are_counted_by_line(void **state)
 	text =
 	    clean("l = ${A}\npool a {\n x = { 1, 2 }\n exec {\n}\n}\n\npool b\n{\n}\n", &out, &err);
 	assert_non_null(text);
-	assert_int_equal(out.nsections, 2);
-	assert_int_equal(out.section_lines[0], 2);
-	assert_int_equal(out.section_lines[1], 9);
+	assert_int_equal(out.nsections, 3);
+	assert_int_equal(out.section_lines[0], 4);
+	assert_int_equal(out.section_lines[1], 2);
+	assert_int_equal(out.section_lines[2], 9);
 	free(text);
 	free(out.section_lines);
 }
