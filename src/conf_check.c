@@ -152,6 +152,9 @@ check_sections(struct conf_pool *pool, char **err)
 		return -1;
 	if (pool->access_log)
 		return fail_option(err, pool, "access_log", "access_log is for service \"http\"");
+	if (strcmp(pool->access_format, "combined") != 0) /* its default, which a dump shows */
+		return fail_option(err, pool, "access_format",
+				   "access_format is for service \"http\"");
 	return 0;
 }
 
