@@ -173,6 +173,10 @@ check_access(struct conf_pool *pool, char **err)
 	if (pool->banner && pool->banner_file)
 		return fail_option(err, pool, "banner_file",
 				   "banner_file contradicts banner: keep one of the two");
+	if (pool->defer_accept && (pool->banner || pool->banner_file))
+		return fail_option(err, pool, "defer_accept",
+				   "defer_accept waits for a client that waits for the banner: "
+				   "keep one of the two");
 	if (is_http && pool->deny_message)
 		return fail_option(err, pool, "deny_message",
 				   "deny_message is not for HTTP: it answers 403, "
