@@ -275,7 +275,7 @@ int
 master_control_open(char **err)
 {
 	const struct conf *conf = master.plan->conf;
-	const char *path = master.options.control_socket;
+	const char *given = master.options.control_socket, *path = given;
 	struct address address;
 	char *why = NULL;
 
@@ -284,14 +284,17 @@ master_control_open(char **err)
 		return 0;
 	if (!path)
 		path = conf->control_socket;
-	if (address_parse(path, &address, &why) < 0)
-		return reload_fail_global(conf, "control_socket", why, err);
-	if (self.listener && address_equal(&self.listener->address, &address))
-		return 0;
-	master.control_new = master_handover_control(&address, &why);
+	if (address_parse(path, &address, &why) == 0) {
+		if (self.listener && address_equal(&self.listener->address, &address))
+			return 0;
+		master.control_new = master_handover_control(&address, &why);
+	}
 	if (!master.control_new && !why)
 		master.control_new = listener_open(&address, &master.plan->control, &why);
-	return master.control_new ? 0 : reload_fail_global(conf, "control_socket", why, err);
+	if (master.control_new)
+		return 0;
+	return given ? reload_fail_flag("-s", why, err)
+		     : reload_fail_global(conf, "control_socket", why, err);
 }
 
 void

@@ -134,9 +134,10 @@ def test_the_dump_of_a_dump_is_identical(source, tmp_path):
 
 
 def runnable(text):
-    """The sample names a user, a directory and ports that a test machine may lack."""
+    """The sample names a user, directories and ports that a test machine may lack."""
     text = re.sub(r'^#?user = "preforkd"', 'user = "nobody"', text, flags=re.M)
     text = text.replace('path = "/usr/lib/cgi-bin"', 'path = "/usr/lib"')
+    text = text.replace(' = "/run/preforkd/', ' = "/tmp/')
     return re.sub(r'^(\tlisten = "127\.0\.0\.1:)\d+', r'\g<1>0', text, flags=re.M)
 
 
@@ -531,6 +532,35 @@ def test_a_log_that_cannot_be_opened_matters_only_in_the_background(tmp_path):
     path = put(tmp_path / 'preforkd.conf', IDENTITY + f'log = "{tmp_path}/log"\n' + ECHO)
     assert check_config(path).returncode == 0
     assert not (tmp_path / 'log').exists()
+
+
+@pytest.mark.parametrize('globals, args, fault', [
+    ('control_socket = "{dir}/none/c"', (), '{file}:3: control_socket: cannot make a socket in '),
+    ('control_socket = "{dir}/{long}"', (), '{file}:3: control_socket: "'),
+    ('control_socket = "{dir}/file"', (), '{file}:3: control_socket: {dir}/file exists'),
+    ('control_socket = "{dir}/socket"', (), '{file}:3: control_socket: pool "a" ({file}:4) has'),
+    ('control_socket = "{dir}/c"', ('-s', '{dir}/socket'), '-s: pool "a" ({file}:4) has'),
+    ('', ('-s', '{dir}/{long}'), '-s: "'),
+    ('pid_file = "{dir}/none/none/p"', (), '{file}:3: pid_file: cannot open the pid file '),
+    ('pid_file = "{dir}/link"', (), '{file}:3: pid_file: cannot open the pid file '),
+    ('pid_file = "{dir}/p"', ('-p', '{dir}'), '-p: cannot open the pid file {dir}: Is a dir'),
+    ('pid_file = "{dir}/p"\ncontrol_socket = "{dir}/c"', (), None),
+    ('pid_file = "{dir}/none/p"\ncontrol_socket = "{dir}/none/c"', (), None),
+    ('control_socket = "{dir}/c"', ('-p', '{dir}/none/p', '-s', '{dir}/none/c'), None),
+])
+def test_t_looks_where_the_pid_file_and_the_control_socket_are_to_be(globals, args, fault, tmp_path):
+    def here(text):
+        return text.replace('{dir}', str(tmp_path)).replace('{long}', 'x' * 100).replace(
+            '{file}', str(path))
+
+    path = tmp_path / 'preforkd.conf'
+    (tmp_path / 'file').touch()
+    (tmp_path / 'link').symlink_to('file')
+    put(path, here(f'{IDENTITY}{globals}\n{pool("a", listen="{dir}/socket")}'))
+    result = run('-t', '-n', '-f', path, *map(here, args))
+    assert result.returncode == (1 if fault else 0), result.stderr
+    assert result.stderr.startswith(here(fault) if fault else f'{path} is valid'), result.stderr
+    assert not (tmp_path / 'none').exists()
 
 
 # ---- the command line ------------------------------------------------------------------
