@@ -563,6 +563,14 @@ def test_t_looks_where_the_pid_file_and_the_control_socket_are_to_be(globals, ar
     assert not (tmp_path / 'none').exists()
 
 
+def test_a_reload_of_a_daemon_does_not_log_to_the_stderr_that_it_has_let_go():
+    with Daemonized(ECHO) as daemon:
+        text = daemon.conf_path.read_text()
+        put(daemon.conf_path, text.replace(f'log = "{daemon.dir}/log"', 'log = "stderr"'))
+        line = daemon.reload(expect='refused')
+        assert ': log: standard error is /dev/null' in line
+
+
 # ---- the command line ------------------------------------------------------------------
 
 def test_the_version():
