@@ -117,7 +117,9 @@ absolute(const char *path)
 	while (strncmp(path, "./", 2) == 0)
 		path += 2;
 	cwd = getcwd(NULL, 0);
-	joined = util_format("%s/%s", cwd ? cwd : "", path);
+	if (!cwd)
+		exit(complain(path, "cannot be found: the working directory is gone"));
+	joined = util_format("%s/%s", cwd, path);
 	free(cwd);
 	return joined;
 }

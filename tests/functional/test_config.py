@@ -593,6 +593,15 @@ def test_a_wrong_command_line_shows_the_usage(args):
     assert result.stdout == '' and 'preforkd' in result.stderr
 
 
+@pytest.mark.parametrize('args', ['-f x.conf', f'-f {SAMPLE} -p pid', f'-f {SAMPLE} -s socket'])
+def test_a_relative_path_needs_a_working_directory(args, tmp_path):
+    gone = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" -t -n ' + args
+    result = subprocess.run(['sh', '-c', gone, PREFORKD], cwd=tmp_path, capture_output=True,
+                            text=True, timeout=PATIENCE)
+    assert result.returncode == 1
+    assert result.stderr.endswith('the working directory is gone\n')
+
+
 def test_t_says_that_the_file_is_valid(tmp_path):
     path = put(tmp_path / 'preforkd.conf', IDENTITY + ECHO)
     result = check(path)
