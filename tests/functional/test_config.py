@@ -5,12 +5,15 @@ tests/conf/bad has one fault a file; its first line says where and what:
 Files are tested as copies, so that it does not matter who may write the originals.
 """
 import os
+import pathlib
 import pwd
 import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
+import tempfile
 
 import pytest
 
@@ -460,6 +463,30 @@ def test_a_missing_default_user_is_an_error_that_says_what_to_do(tmp_path):
     said = refusal(path, f'there is no user "{default}"')
     assert 'adduser' in said and 'user = ' in said
     assert accepted(put(tmp_path / 'preforkd.conf', IDENTITY + ECHO))
+
+
+@pytest.mark.root
+def test_what_an_access_control_list_may_allow_is_no_fault():
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        locked = pathlib.Path(name, 'locked')
+        locked.mkdir(mode=0o700)
+        path = put(pathlib.Path(name, 'preforkd.conf'), IDENTITY + pool('a', f'directory = "{locked}"'))
+        refusal(path, f'{locked}: user nobody has no permission to enter it')
+        allow(locked, pwd.getpwnam('nobody').pw_uid)
+        assert accepted(path)
+
+
+def allow(path, uid):
+    """setfacl -m u:UID:x, for a file system that knows how to."""
+    user_obj, user, group_obj, mask, other, nobody = 1, 2, 4, 16, 32, 0xffffffff
+    entries = [(user_obj, 7, nobody), (user, 1, uid), (group_obj, 0, nobody), (mask, 1, nobody),
+               (other, 0, nobody)]
+    packed = struct.pack('<I', 2) + b''.join(struct.pack('<HHI', *entry) for entry in entries)
+    try:
+        os.setxattr(path, 'system.posix_acl_access', packed)
+    except OSError as error:
+        pytest.skip(f'no access control lists here: {error}')
 
 
 @pytest.mark.root
