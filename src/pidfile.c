@@ -50,6 +50,8 @@ pidfile_check(const char *path, char **err)
 		result = S_ISREG(st.st_mode) ? access(path, W_OK) : -1;
 		if (!S_ISREG(st.st_mode))
 			errno = S_ISLNK(st.st_mode) ? ELOOP : S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	} else if (errno != ENOENT) {
+		result = -1;
 	} else {
 		*strrchr(dir, '/') = '\0';
 		if (access(dir, F_OK) < 0 && dir[0]) /* see make_directory() */

@@ -569,6 +569,7 @@ def test_a_log_that_cannot_be_opened_matters_only_in_the_background(tmp_path):
     ('control_socket = "{dir}/c"', ('-s', '{dir}/socket'), '-s: pool "a" ({file}:4) has'),
     ('', ('-s', '{dir}/{long}'), '-s: "'),
     ('pid_file = "{dir}/none/none/p"', (), '{file}:3: pid_file: cannot open the pid file '),
+    ('pid_file = "{dir}/{long}{long}{long}"', (), '{file}:3: pid_file: cannot open the pid file '),
     ('pid_file = "{dir}/link"', (), '{file}:3: pid_file: cannot open the pid file '),
     ('pid_file = "{dir}/p"', ('-p', '{dir}'), '-p: cannot open the pid file {dir}: Is a dir'),
     ('pid_file = "{dir}/p"\ncontrol_socket = "{dir}/c"', (), None),
