@@ -68,7 +68,7 @@ settle(const void *arg)
 		umask((mode_t)conf->umask);
 	if (conf->nice != CONF_UNSET && setpriority(PRIO_PROCESS, 0, (int)conf->nice) < 0)
 		return -1;
-	if (rlimits_apply(conf->rlimit) < 0)
+	if (rlimits_apply(conf->rlimit) >= 0)
 		return -1;
 	return cgi->own.user ? identity_apply(&cgi->own) : 0;
 }
