@@ -270,7 +270,14 @@ static struct master_door door = { .on_client = on_client };
 
 /* ---- the socket ---- */
 
-/* The control socket, as the log: in the foreground only if somebody asks for it. */
+/* In the foreground only if somebody asks for it. */
+static bool
+is_wanted(const struct conf *conf)
+{
+	return master.options.control_socket || !master.options.foreground ||
+	       conf->set[conf_option_index(&conf_global_section, "control_socket")].file;
+}
+
 int
 master_control_open(char **err)
 {
@@ -279,8 +286,7 @@ master_control_open(char **err)
 	struct address address;
 	char *why = NULL;
 
-	if (!conf || (!path && master.options.foreground &&
-		      !conf->set[conf_option_index(&conf_global_section, "control_socket")].file))
+	if (!conf || !is_wanted(conf))
 		return 0;
 	if (!path)
 		path = conf->control_socket;
@@ -297,21 +303,25 @@ master_control_open(char **err)
 		     : reload_fail_global(conf, "control_socket", why, err);
 }
 
-void
-master_control_change(const struct listener_options *options)
-{
-	if (!self.listener)
-		return;
-	self.group = options->group;
-	listener_change(self.listener, options);
-}
-
 static void
 close_socket(void)
 {
 	master_door_close(&door);
 	listener_release(self.listener);
 	self.listener = NULL;
+}
+
+void
+master_control_change(const struct listener_options *options)
+{
+	if (!self.listener)
+		return;
+	if (!is_wanted(master.plan->conf)) {
+		close_socket();
+		return;
+	}
+	self.group = options->group;
+	listener_change(self.listener, options);
 }
 
 void
