@@ -416,7 +416,13 @@ parse_include_dir(struct conf *conf, char **err)
 	if (why)
 		result = util_fail(err, "%s:%d: include_dir: %s", where.file, where.line, why);
 	for (size_t i = 0; result == 0 && paths && paths[i]; i++)
-		result = parse_file(conf, paths[i], err);
+		if (conf_file_same(paths[i], conf->files[0]))
+			result = util_fail(err,
+					   "%s:%d: include_dir: it has this file itself: use a "
+					   "directory beside or below",
+					   where.file, where.line);
+		else
+			result = parse_file(conf, paths[i], err);
 	util_list_free(paths);
 	free(why);
 	return result;

@@ -1,20 +1,11 @@
 #include "reload.h"
 
+#include "conf_file.h"
 #include "pidfile.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-static bool
-same_file(const char *a, const char *b)
-{
-	struct stat x, y;
-
-	return strcmp(a, b) == 0 || (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
-				     x.st_ino == y.st_ino);
-}
 
 /* Is the process the master that runs on this file, or one of its workers? */
 static bool
@@ -35,7 +26,7 @@ runs_this_file(pid_t pid, const char *file)
 			fclose(in);
 		line[n] = '\0';
 		if (strncmp(line, title, sizeof(title) - 1) == 0 &&
-		    same_file(line + sizeof(title) - 1, file))
+		    conf_file_same(line + sizeof(title) - 1, file))
 			return true;
 		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 		in = fopen(path, "re");

@@ -374,6 +374,12 @@ def test_an_included_file_includes_no_directory(include):
     assert f'{other}:1: ' in refusal(include.main, 'include_dir')
 
 
+def test_an_include_dir_that_has_the_file_itself_is_refused(include):
+    main = put(include.directory / 'main.conf', include.main.read_text())
+    include('0.conf', pool('b'))
+    assert f'{main}:3: include_dir: it has this file itself' in refusal(main)
+
+
 # ---- who may write the file -----------------------------------------------------------
 
 @pytest.mark.parametrize('mode', [0o666, 0o646, 0o602])
