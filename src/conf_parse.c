@@ -206,6 +206,9 @@ take_list(cfg_opt_t *opt, const struct conf_option *option, void *base)
 	for (unsigned i = 0; i < n; i++)
 		list[i] = util_strdup(cfg_opt_getnstr(opt, i));
 	conf_set_list(base, option, list);
+	if (n == 0) /* nobody calls check_value() for { } */
+		util_fail(parsing.err, "%s:%d: %s is set twice: here, and to { } behind it",
+			  parsing.file, conf_seen_line(&parsing.seen, opt), option->name);
 }
 
 /* Moves the values of one section of libconfuse's tree into our struct at base. */
@@ -371,8 +374,8 @@ parse_text(struct conf *conf, const char *file, char *text, size_t len, char **e
 	cfg_set_error_function(cfg, report);
 	if (cfg_parse_fp(cfg, in) != CFG_SUCCESS || *err)
 		util_fail(err, "%s: syntax error", file);
-	else
-		result = take_tree(cfg, conf, file, err);
+	else if (take_tree(cfg, conf, file, err) == 0 && !*err)
+		result = 0;
 out:
 	if (in)
 		fclose(in);
