@@ -152,6 +152,9 @@ check_sections(struct conf_pool *pool, char **err)
 		return -1;
 	if (pool->access_log)
 		return fail_option(err, pool, "access_log", "access_log is for service \"http\"");
+	if (strcmp(pool->access_format, "combined") != 0) /* its default, which a dump shows */
+		return fail_option(err, pool, "access_format",
+				   "access_format is for service \"http\"");
 	return 0;
 }
 
@@ -170,6 +173,10 @@ check_access(struct conf_pool *pool, char **err)
 	if (pool->banner && pool->banner_file)
 		return fail_option(err, pool, "banner_file",
 				   "banner_file contradicts banner: keep one of the two");
+	if (pool->defer_accept && (pool->banner || pool->banner_file))
+		return fail_option(err, pool, "defer_accept",
+				   "defer_accept waits for a client that waits for the banner: "
+				   "keep one of the two");
 	if (is_http && pool->deny_message)
 		return fail_option(err, pool, "deny_message",
 				   "deny_message is not for HTTP: it answers 403, "
@@ -240,6 +247,44 @@ finish_pool(struct conf_pool *pool, const struct conf *conf, char **err)
 	return check_sections(pool, err);
 }
 
+/* A name that is none of a pool's would be in order whatever happens.  NULL: all are. */
+static char *
+unknown_pool(const struct conf *conf, char *const *names)
+{
+	if (names && !*names)
+		return util_strdup("an empty list: leave the option out, or say which");
+	for (; names && *names; names++)
+		if (!conf_find_pool(conf, *names))
+			return util_format("there is no pool \"%s\"", *names);
+	return NULL;
+}
+
+static int
+check_shown_by(const struct conf *conf, const struct conf_block *block, char **err)
+{
+	if (block->section == &conf_status_section) {
+		const struct conf_status *status = block->values;
+		char *why = unknown_pool(conf, status->pools);
+
+		return why ? conf_block_fail(block, "pools", why, err) : 0;
+	}
+	for (size_t i = 0; i < block->n; i++)
+		if (check_shown_by(conf, block->blocks[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static int
+check_shown(const struct conf *conf, const struct conf_pool *pool, char **err)
+{
+	char *why;
+
+	if (pool->service != CONF_SERVICE_STATUS)
+		return check_shown_by(conf, pool->http, err);
+	why = unknown_pool(conf, pool->status.pools);
+	return why ? conf_service_fail(pool, "pools", why, err) : 0;
+}
+
 int
 conf_finish(struct conf *conf, char **err)
 {
@@ -260,5 +305,8 @@ conf_finish(struct conf *conf, char **err)
 					   "and the global max_workers is %lld",
 					   (long long)start, (long long)conf->max_workers);
 	}
+	for (size_t i = 0; i < conf->npools; i++)
+		if (check_shown(conf, conf->pools[i], err) < 0)
+			return -1;
 	return 0;
 }

@@ -93,3 +93,12 @@ conf_file_list(const char *dir, char **err)
 	free(entries);
 	return paths;
 }
+
+bool
+conf_file_same(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return strcmp(a, b) == 0 || (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+				     x.st_ino == y.st_ino);
+}

@@ -4,6 +4,7 @@
 #ifndef PREFORKD_CONF_FILE_H
 #define PREFORKD_CONF_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -19,5 +20,8 @@ char *conf_file_read(const char *path, const char *tail, size_t *len, char **err
  * frees the list.
  */
 char **conf_file_list(const char *dir, char **err);
+
+/* Do both names lead to one file? */
+bool conf_file_same(const char *a, const char *b);
 
 #endif

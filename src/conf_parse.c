@@ -17,7 +17,9 @@
 static struct {
 	const char *file;
 	char **err;
-	struct conf_seen seen;     /* by the places of options in libconfuse's tree */
+	struct conf_seen seen; /* by the places of options in libconfuse's tree */
+	struct conf_text text;
+	size_t nclosed;            /* sections, of those in text */
 	struct conf *scratch_conf; /* values are tried here while their line is known */
 	struct conf_pool *scratch_pool;
 	struct conf_block *scratch_block; /* of the section that was last tried */
@@ -121,6 +123,17 @@ check_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	return *parsing.err ? -1 : 0;
 }
 
+/* libconfuse leaves the line of a section at its end. */
+static int
+set_line(cfg_t *cfg, cfg_opt_t *opt)
+{
+	(void)cfg;
+	if (parsing.nclosed < parsing.text.nsections)
+		cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1)->line =
+		    parsing.text.section_lines[parsing.nclosed++];
+	return 0;
+}
+
 static cfg_opt_t
 option_to_libconfuse(const struct conf_option *o)
 {
@@ -166,6 +179,9 @@ libconfuse_section(const struct conf_section *section)
 		list[n++] = sentinel;
 		list[n++] = pools;
 	}
+	for (size_t i = 0; i < n; i++)
+		if (list[i].type == CFGT_SEC)
+			list[i].validcb = set_line;
 	list[n] = end;
 	return list;
 }
@@ -190,6 +206,9 @@ take_list(cfg_opt_t *opt, const struct conf_option *option, void *base)
 	for (unsigned i = 0; i < n; i++)
 		list[i] = util_strdup(cfg_opt_getnstr(opt, i));
 	conf_set_list(base, option, list);
+	if (n == 0) /* nobody calls check_value() for { } */
+		util_fail(parsing.err, "%s:%d: %s is set twice: here, and to { } behind it",
+			  parsing.file, conf_seen_line(&parsing.seen, opt), option->name);
 }
 
 /* Moves the values of one section of libconfuse's tree into our struct at base. */
@@ -284,18 +303,18 @@ take_service_sections(cfg_t *cfg, struct conf_pool *pool, const char *file, char
 }
 
 static int
-take_pool(cfg_t *cfg, struct conf *conf, const char *file, int line, char **err)
+take_pool(cfg_t *cfg, struct conf *conf, const char *file, char **err)
 {
 	const struct conf_pool *before = conf_find_pool(conf, cfg_title(cfg));
 	struct conf_pool *pool;
 
 	if (before)
 		return util_fail(err, "%s:%d: pool \"%s\" is defined twice: first at %s:%d", file,
-				 line, before->name, before->where.file, before->where.line);
-	if (check_pool_name(cfg_title(cfg), file, line, err) < 0)
+				 cfg->line, before->name, before->where.file, before->where.line);
+	if (check_pool_name(cfg_title(cfg), file, cfg->line, err) < 0)
 		return -1;
 	pool = conf_add_pool(conf, cfg_title(cfg));
-	pool->where = (struct conf_where){ file, line };
+	pool->where = (struct conf_where){ file, cfg->line };
 	take_options(cfg, &conf_pool_section, pool, pool->set, file);
 	return take_service_sections(cfg, pool, file, err);
 }
@@ -320,33 +339,28 @@ take_global(cfg_t *cfg, struct conf *conf, const char *file, char **err)
 }
 
 static int
-take_tree(cfg_t *cfg, struct conf *conf, const struct conf_text *text, const char *file, char **err)
+take_tree(cfg_t *cfg, struct conf *conf, const char *file, char **err)
 {
 	if (cfg_size(cfg, SENTINEL) == 0)
 		return util_fail(err, "%s: the file ends inside a section: } is missing", file);
 	if (take_global(cfg, conf, file, err) < 0)
 		return -1;
-	for (unsigned i = 0; i < cfg_size(cfg, "pool"); i++) {
-		cfg_t *sub = cfg_getnsec(cfg, "pool", i);
-		int line = i < text->nsections ? text->section_lines[i] : sub->line;
-
-		if (take_pool(sub, conf, file, line, err) < 0)
+	for (unsigned i = 0; i < cfg_size(cfg, "pool"); i++)
+		if (take_pool(cfg_getnsec(cfg, "pool", i), conf, file, err) < 0)
 			return -1;
-	}
 	return 0;
 }
 
 static int
 parse_text(struct conf *conf, const char *file, char *text, size_t len, char **err)
 {
-	struct conf_text cleaned;
 	cfg_t *cfg = NULL;
 	FILE *in = NULL;
 	int result = -1;
 
-	if (conf_text_clean(file, text, len, &cleaned, err) < 0)
-		goto out;
 	memset(&parsing, 0, sizeof(parsing));
+	if (conf_text_clean(file, text, len, &parsing.text, err) < 0)
+		goto out;
 	parsing.file = file;
 	parsing.err = err;
 	parsing.scratch_conf = conf_new();
@@ -360,14 +374,14 @@ parse_text(struct conf *conf, const char *file, char *text, size_t len, char **e
 	cfg_set_error_function(cfg, report);
 	if (cfg_parse_fp(cfg, in) != CFG_SUCCESS || *err)
 		util_fail(err, "%s: syntax error", file);
-	else
-		result = take_tree(cfg, conf, &cleaned, file, err);
+	else if (take_tree(cfg, conf, file, err) == 0 && !*err)
+		result = 0;
 out:
 	if (in)
 		fclose(in);
 	if (cfg)
 		cfg_free(cfg);
-	free(cleaned.section_lines);
+	free(parsing.text.section_lines);
 	conf_seen_free(&parsing.seen);
 	conf_free(parsing.scratch_conf);
 	conf_block_free(parsing.scratch_block);
@@ -405,7 +419,13 @@ parse_include_dir(struct conf *conf, char **err)
 	if (why)
 		result = util_fail(err, "%s:%d: include_dir: %s", where.file, where.line, why);
 	for (size_t i = 0; result == 0 && paths && paths[i]; i++)
-		result = parse_file(conf, paths[i], err);
+		if (conf_file_same(paths[i], conf->files[0]))
+			result = util_fail(err,
+					   "%s:%d: include_dir: it has this file itself: use a "
+					   "directory beside or below",
+					   where.file, where.line);
+		else
+			result = parse_file(conf, paths[i], err);
 	util_list_free(paths);
 	free(why);
 	return result;

@@ -14,7 +14,10 @@ struct scanner {
 	char *text;
 	size_t len, at;
 	int line;
-	int open_lines[8]; /* lines of the braces that are open */
+	struct {
+		int line;
+		bool section; /* or a list */
+	} open[8];            /* the braces that are open */
 	size_t depth;
 	char last; /* the last byte that was neither blank nor comment */
 	struct conf_text *out;
@@ -145,17 +148,35 @@ skip_string(struct scanner *s, char quote)
 static int
 open_brace(struct scanner *s)
 {
-	if (s->depth == ARRAY_LEN(s->open_lines))
+	if (s->depth == ARRAY_LEN(s->open))
 		return fail(s, s->line, "sections are nested too deeply");
-	if (s->depth == 0 && s->last != '=') {
-		struct conf_text *out = s->out;
-
-		out->section_lines =
-		    util_realloc(out->section_lines, out->nsections + 1, sizeof(int));
-		out->section_lines[out->nsections++] = s->line;
-	}
-	s->open_lines[s->depth++] = s->line;
+	s->open[s->depth].line = s->line;
+	s->open[s->depth++].section = s->last != '=';
 	return 0;
+}
+
+static int
+close_brace(struct scanner *s)
+{
+	struct conf_text *out = s->out;
+
+	if (s->depth == 0)
+		return fail(s, s->line, "a closing brace without an opening one");
+	if (!s->open[--s->depth].section)
+		return 0;
+	out->section_lines = util_realloc(out->section_lines, out->nsections + 1, sizeof(int));
+	out->section_lines[out->nsections++] = s->open[s->depth].line;
+	return 0;
+}
+
+/* Inside of a word // is no comment: https://example.org/ needs no quotes. */
+static bool
+begins_comment(const struct scanner *s)
+{
+	char before = s->at > 0 ? s->text[s->at - 1] : '\n';
+
+	return peek(s, 0) == '#' ||
+	       (peek(s, 0) == '/' && peek(s, 1) == '/' && strchr(" \t\r\n={}(),+\"'", before));
 }
 
 /* One byte outside of strings and comments. */
@@ -170,10 +191,7 @@ scan_byte(struct scanner *s, char c)
 	case '{':
 		return open_brace(s);
 	case '}':
-		if (s->depth == 0)
-			return fail(s, s->line, "a closing brace without an opening one");
-		s->depth--;
-		return 0;
+		return close_brace(s);
 	case '*':
 	case '(':
 	case ')':
@@ -193,7 +211,7 @@ scan(struct scanner *s)
 	while (s->at < s->len) {
 		char c = s->text[s->at];
 
-		if (c == '#' || (c == '/' && peek(s, 1) == '/')) {
+		if (begins_comment(s)) {
 			blank_to_end_of_line(s);
 			continue;
 		}
@@ -217,7 +235,7 @@ scan(struct scanner *s)
 		s->at++;
 	}
 	if (s->depth > 0)
-		return fail(s, s->open_lines[s->depth - 1],
+		return fail(s, s->open[s->depth - 1].line,
 			    "the section or list that begins here is never closed: } is missing");
 	return 0;
 }

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 struct conf_text {
-	int *section_lines; /* the line of each top-level section's opening brace, in order */
+	int *section_lines; /* of each section's opening brace, in the order of the closing ones */
 	size_t nsections;
 };
 

@@ -113,6 +113,11 @@ fail_address(const struct address *a, const char *what, pid_t *owner, char **err
 			unix_is_live(a, owner);
 		else
 			*owner = netdiag_owner(&a->sa);
+		if (*owner == getpid())
+			return util_fail(err,
+					 "%s overlaps another address that this daemon has: give "
+					 "that up by a reload before, or restart",
+					 name);
 		netdiag_process_name(*owner, who);
 		return util_fail(err, "%s is in use%s%s", name, who[0] ? " by " : "", who);
 	}

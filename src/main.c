@@ -117,23 +117,29 @@ absolute(const char *path)
 	while (strncmp(path, "./", 2) == 0)
 		path += 2;
 	cwd = getcwd(NULL, 0);
-	joined = util_format("%s/%s", cwd ? cwd : "", path);
+	if (!cwd)
+		exit(complain(path, "cannot be found: the working directory is gone"));
+	joined = util_format("%s/%s", cwd, path);
 	free(cwd);
 	return joined;
 }
 
 static int
-check(const char *file, bool foreground)
+check(const struct command_line *line, const char *file)
 {
+	char *pid_file = absolute(line->pid_file), *control = absolute(line->control_socket);
+	const struct reload_line given = { line->foreground, pid_file, control };
 	char *err = NULL;
+	int status = reload_check(file, &given, &err) < 0;
 
-	if (reload_check(file, foreground, &err) == 0) {
+	if (status == 0)
 		fprintf(stderr, "%s is valid\n", file);
-		return 0;
-	}
-	fprintf(stderr, "%s\n", err);
+	else
+		fprintf(stderr, "%s\n", err);
+	free(pid_file);
+	free(control);
 	free(err);
-	return 1;
+	return status;
 }
 
 static int
@@ -264,7 +270,7 @@ main(int argc, char **argv)
 	if (line.check || line.dump)
 		log_set_plain();
 	if (line.check)
-		status = check(file, line.foreground);
+		status = check(&line, file);
 	else if (line.dump)
 		status = dump(file);
 	else

@@ -107,10 +107,12 @@ begin_reload(struct master_command *c, FILE *out)
 static void
 begin_test(struct master_command *c, FILE *out)
 {
+	const struct reload_line line = { master.options.foreground, master.options.pid_file,
+					  master.options.control_socket };
 	char *err = NULL;
 
 	(void)out;
-	if (reload_check(master.options.file, master.options.foreground, &err) == 0)
+	if (reload_check(master.options.file, &line, &err) == 0)
 		command_finish(c, true, "%s is valid", master.options.file);
 	else
 		command_finish(c, false, "%s", err);

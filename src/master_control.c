@@ -270,37 +270,37 @@ static struct master_door door = { .on_client = on_client };
 
 /* ---- the socket ---- */
 
-/* The control socket, as the log: in the foreground only if somebody asks for it. */
+/* In the foreground only if somebody asks for it. */
+static bool
+is_wanted(const struct conf *conf)
+{
+	return master.options.control_socket || !master.options.foreground ||
+	       conf->set[conf_option_index(&conf_global_section, "control_socket")].file;
+}
+
 int
 master_control_open(char **err)
 {
 	const struct conf *conf = master.plan->conf;
-	const char *path = master.options.control_socket;
+	const char *given = master.options.control_socket, *path = given;
 	struct address address;
 	char *why = NULL;
 
-	if (!conf || (!path && master.options.foreground &&
-		      !conf->set[conf_option_index(&conf_global_section, "control_socket")].file))
+	if (!conf || !is_wanted(conf))
 		return 0;
 	if (!path)
 		path = conf->control_socket;
-	if (address_parse(path, &address, &why) < 0)
-		return reload_fail_global(conf, "control_socket", why, err);
-	if (self.listener && address_equal(&self.listener->address, &address))
-		return 0;
-	master.control_new = master_handover_control(&address, &why);
+	if (address_parse(path, &address, &why) == 0) {
+		if (self.listener && address_equal(&self.listener->address, &address))
+			return 0;
+		master.control_new = master_handover_control(&address, &why);
+	}
 	if (!master.control_new && !why)
 		master.control_new = listener_open(&address, &master.plan->control, &why);
-	return master.control_new ? 0 : reload_fail_global(conf, "control_socket", why, err);
-}
-
-void
-master_control_change(const struct listener_options *options)
-{
-	if (!self.listener)
-		return;
-	self.group = options->group;
-	listener_change(self.listener, options);
+	if (master.control_new)
+		return 0;
+	return given ? reload_fail_flag("-s", why, err)
+		     : reload_fail_global(conf, "control_socket", why, err);
 }
 
 static void
@@ -309,6 +309,19 @@ close_socket(void)
 	master_door_close(&door);
 	listener_release(self.listener);
 	self.listener = NULL;
+}
+
+void
+master_control_change(const struct listener_options *options)
+{
+	if (!self.listener)
+		return;
+	if (!is_wanted(master.plan->conf)) {
+		close_socket();
+		return;
+	}
+	self.group = options->group;
+	listener_change(self.listener, options);
 }
 
 void

@@ -12,6 +12,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static void
@@ -102,6 +104,18 @@ master_reload_cancel(const char *why)
 	drop_plan();
 }
 
+/* A daemon that went into the background let go of it: nobody would ever read that log. */
+static int
+check_stderr(const struct log_target *target, char **err)
+{
+	struct stat st;
+
+	if (master.state == MASTER_STARTING || target->kind != LOG_TO_STDERR ||
+	    fstat(STDERR_FILENO, &st) < 0 || st.st_rdev != makedev(1, 3))
+		return 0;
+	return util_fail(err, "standard error is /dev/null since the start: it takes a restart");
+}
+
 /* The new log must be open before the commit; in the foreground it is stderr always. */
 static int
 open_log(char **err)
@@ -112,7 +126,8 @@ open_log(char **err)
 	if (!master.plan->conf || master.options.foreground ||
 	    (now && strcmp(now, master.plan->conf->log) == 0))
 		return 0;
-	master.log_fd = log_target_open(&master.plan->log, &why);
+	if (check_stderr(&master.plan->log, &why) == 0)
+		master.log_fd = log_target_open(&master.plan->log, &why);
 	return master.log_fd < 0 ? reload_fail_global(master.plan->conf, "log", why, err) : 0;
 }
 

@@ -115,10 +115,12 @@ take_sockets(void)
 	self.names = util_calloc(self.nsockets + 1, sizeof(char *));
 	self.stored = util_calloc(self.nsockets, sizeof(bool));
 	for (size_t i = 0; i < self.nsockets; i++) {
-		self.sockets[i] = NOTIFY_SOCKETS_START + (int)i;
+		int fd = NOTIFY_SOCKETS_START + (int)i;
+		bool open = fcntl(fd, F_SETFD, FD_CLOEXEC) == 0; /* else it may become ours */
+
 		take_name(i);
-		fcntl(self.sockets[i], F_SETFD, FD_CLOEXEC);
-		self.last_fd = self.sockets[i];
+		self.sockets[i] = open ? fd : GONE;
+		self.last_fd = open ? fd : self.last_fd;
 	}
 }
 

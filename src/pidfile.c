@@ -33,6 +33,35 @@ already_running(int fd, const char *path, char **err)
 	return util_fail(err, "already running as pid %d (%s is locked)", (int)lock.l_pid, path);
 }
 
+static int
+fail_open(const char *path, char **err)
+{
+	return util_fail(err, "cannot open the pid file %s: %s", path, strerror(errno));
+}
+
+int
+pidfile_check(const char *path, char **err)
+{
+	char *dir = util_strdup(path);
+	struct stat st;
+	int result;
+
+	if (lstat(path, &st) == 0) {
+		result = S_ISREG(st.st_mode) ? access(path, W_OK) : -1;
+		if (!S_ISREG(st.st_mode))
+			errno = S_ISLNK(st.st_mode) ? ELOOP : S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	} else if (errno != ENOENT) {
+		result = -1;
+	} else {
+		*strrchr(dir, '/') = '\0';
+		if (access(dir, F_OK) < 0 && dir[0]) /* see make_directory() */
+			*strrchr(dir, '/') = '\0';
+		result = access(dir[0] ? dir : "/", W_OK | X_OK);
+	}
+	free(dir);
+	return result < 0 ? fail_open(path, err) : 0;
+}
+
 int
 pidfile_lock(const char *path, char **err)
 {
@@ -44,8 +73,7 @@ pidfile_lock(const char *path, char **err)
 	for (;;) {
 		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 		if (fd < 0)
-			return util_fail(err, "cannot open the pid file %s: %s", path,
-					 strerror(errno));
+			return fail_open(path, err);
 		if (fcntl(fd, F_SETLK, &lock) < 0)
 			return already_running(fd, path, err);
 		/* The other one may just have removed it at its end. */

@@ -204,8 +204,9 @@ static int64_t
 grace_of(const struct pool *pool, const struct slot *slot)
 {
 	bool waits_at_gate = slot->gen->gate >= 0 && !slot->gen->service->run;
+	const struct generation *newest = pool->current ? pool->current : slot->gen;
 
-	return pool->fast || slot->at_once || waits_at_gate ? 0 : slot->gen->conf->graceful_timeout;
+	return pool->fast || slot->at_once || waits_at_gate ? 0 : newest->conf->graceful_timeout;
 }
 
 static void

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static bool
@@ -218,6 +219,13 @@ mode_allows(const struct identity *id, const struct stat *st, int wanted)
 	return (((unsigned)st->st_mode >> shift) & (unsigned)wanted) == (unsigned)wanted;
 }
 
+/* What acl(5) adds to the mode is not worked out: only the kernel knows it well. */
+static bool
+has_acl(const char *path)
+{
+	return getxattr(path, "system.posix_acl_access", NULL, 0) > 0;
+}
+
 static int
 check_component(const struct identity *id, const char *path, int wanted, char **err)
 {
@@ -225,7 +233,7 @@ check_component(const struct identity *id, const char *path, int wanted, char **
 
 	if (stat(path, &st) < 0)
 		return util_fail(err, "%s: %s", path, strerror(errno));
-	if (!mode_allows(id, &st, wanted))
+	if (!mode_allows(id, &st, wanted) && !has_acl(path))
 		return util_fail(err, "%s: user %s has no permission to %s it", path, id->user,
 				 S_ISDIR(st.st_mode) && wanted == X_OK ? "enter"
 				 : wanted & X_OK                       ? "execute"

@@ -39,7 +39,7 @@ int identity_apply(const struct identity *id);
 /*
  * May the identity reach the path and do this with it?  wanted: R_OK, W_OK, X_OK of
  * access(2).  A chroot, if any, stands before the path.  By the mode bits: 0, or -1
- * with *err that names the directory or file that forbids it.
+ * with *err that names the directory or file that forbids it; what has an acl(5) does not.
  */
 int identity_may(const struct identity *id, const char *chroot, const char *path, int wanted,
 		 char **err);

@@ -2,19 +2,17 @@
 
 #include "conf_parse.h"
 #include "handover.h"
-#include "netdiag.h"
 #include "notify.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define CONTROL_BACKLOG 64
 
-static int
-fail_listen(const struct conf_pool *conf, char *why, char **err)
+int
+reload_fail_listen(const struct conf_pool *conf, char *why, char **err)
 {
 	struct conf_where where = conf->set[conf_option_index(&conf_pool_section, "listen")];
 
@@ -44,11 +42,12 @@ check_addresses(const struct reload_plan *plan, size_t i, char **err)
 		if (address_equal(&gen->address, &other->address) ||
 		    (address_same_port(&gen->address, &other->address) &&
 		     (is_wildcard_for(gen, other) || is_wildcard_for(other, gen))))
-			return fail_listen(gen->conf,
-					   util_format("pool \"%s\" (%s:%d) has the same address",
-						       other->conf->name, other->conf->where.file,
-						       other->conf->where.line),
-					   err);
+			return reload_fail_listen(
+			    gen->conf,
+			    util_format("pool \"%s\" (%s:%d) has the same address",
+					other->conf->name, other->conf->where.file,
+					other->conf->where.line),
+			    err);
 	}
 	return 0;
 }
@@ -62,6 +61,14 @@ reload_fail_global(const struct conf *conf, const char *option, char *why, char 
 		util_fail(err, "%s:%d: %s: %s", where.file, where.line, option, why);
 	else
 		util_fail(err, "%s: %s: %s", conf->files[0], option, why);
+	free(why);
+	return -1;
+}
+
+int
+reload_fail_flag(const char *flag, char *why, char **err)
+{
+	util_fail(err, "%s: %s", flag, why);
 	free(why);
 	return -1;
 }
@@ -97,9 +104,8 @@ check_control(struct reload_plan *plan, char **err)
 	return 0;
 }
 
-/* The file, and all of it that can be judged without opening a socket. */
-static struct reload_plan *
-read_plan(const char *file, char **err)
+struct reload_plan *
+reload_read(const char *file, char **err)
 {
 	struct reload_plan *plan;
 	struct conf *conf = conf_parse(file, err);
@@ -248,7 +254,7 @@ take_listener(struct reload_entry *entry, struct pool *const *pools, size_t npoo
 	if (!gen->listener && !why)
 		gen->listener = listener_open(&gen->address, &gen->listen, &why);
 	entry->opened = gen->listener != NULL;
-	return gen->listener ? 0 : fail_listen(gen->conf, why, err);
+	return gen->listener ? 0 : reload_fail_listen(gen->conf, why, err);
 }
 
 static int
@@ -285,7 +291,7 @@ action_for(const struct generation *gen, const struct pool *pool)
 struct reload_plan *
 reload_plan(const char *file, struct pool *const *pools, size_t npools, char **err)
 {
-	struct reload_plan *plan = read_plan(file, err);
+	struct reload_plan *plan = reload_read(file, err);
 
 	for (size_t i = 0; plan && i < plan->n; i++) {
 		struct reload_entry *entry = &plan->entries[i];
@@ -353,70 +359,4 @@ reload_block_listeners(const struct reload_plan *plan)
 		if (gen && !gen->service->run)
 			fcntl(gen->listener->fd, F_SETFL, O_RDWR);
 	}
-}
-
-static bool
-same_file(const char *a, const char *b)
-{
-	struct stat x, y;
-
-	return strcmp(a, b) == 0 || (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
-				     x.st_ino == y.st_ino);
-}
-
-/* Is the process the master that runs on this file, or one of its workers? */
-static bool
-runs_this_file(pid_t pid, const char *file)
-{
-	static const char title[] = "preforkd: master ";
-	char path[64], line[4200];
-	size_t n = 0;
-	FILE *in;
-
-	for (int generation = 0; generation < 2 && pid > 0; generation++) {
-		int parent = 0;
-
-		snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-		in = fopen(path, "re");
-		n = in ? fread(line, 1, sizeof(line) - 1, in) : 0;
-		if (in)
-			fclose(in);
-		line[n] = '\0';
-		if (strncmp(line, title, sizeof(title) - 1) == 0 &&
-		    same_file(line + sizeof(title) - 1, file))
-			return true;
-		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-		in = fopen(path, "re");
-		if (in && fscanf(in, "%*d (%*[^)]) %*c %d", &parent) != 1)
-			parent = 0;
-		if (in)
-			fclose(in);
-		pid = parent;
-	}
-	return false;
-}
-
-int
-reload_check(const char *file, bool foreground, char **err)
-{
-	struct reload_plan *plan = read_plan(file, err);
-	char *log_why = NULL;
-
-	if (plan && !foreground && log_target_check(&plan->log, &log_why) < 0)
-		reload_fail_global(plan->conf, "log", log_why, err);
-	for (size_t i = 0; plan && !*err && i < plan->n; i++) {
-		const struct generation *gen = plan->entries[i].gen;
-		char *why = NULL;
-		pid_t owner;
-
-		if (listener_check(&gen->address, &gen->listen, &owner, &why) == 0)
-			continue;
-		/* systemd, which would hand the socket over, or the daemon that has it. */
-		if (owner == 1 || runs_this_file(owner, file))
-			free(why);
-		else
-			fail_listen(gen->conf, why, err);
-	}
-	reload_free(plan);
-	return *err ? -1 : 0;
 }

@@ -53,13 +53,21 @@ void reload_free(struct reload_plan *plan);
  */
 void reload_block_listeners(const struct reload_plan *plan);
 
-/*
- * For -t: the verdict that a reload, or a start, would come to; in the foreground the
- * log is stderr, whatever the file says.  -1 with *err.
- */
-int reload_check(const char *file, bool foreground, char **err);
+/* What the command line says against the file; NULL where it says nothing. */
+struct reload_line {
+	bool foreground; /* the log is stderr, and some files only are if they are asked for */
+	const char *pid_file, *control_socket;
+};
 
-/* Puts the place of a global option before why, which is freed; returns -1. */
+/* For -t: the verdict that a reload, or a start, would come to.  -1 with *err. */
+int reload_check(const char *file, const struct reload_line *line, char **err);
+
+/* The file, and all of it that can be judged without opening a socket. */
+struct reload_plan *reload_read(const char *file, char **err);
+
+/* Put the place of an option, or a flag, before why, which is freed; they return -1. */
 int reload_fail_global(const struct conf *conf, const char *option, char *why, char **err);
+int reload_fail_listen(const struct conf_pool *conf, char *why, char **err);
+int reload_fail_flag(const char *flag, char *why, char **err);
 
 #endif

@@ -20,13 +20,13 @@ limit_of(int64_t value)
 int
 rlimits_apply(const int64_t values[CONF_RLIMITS])
 {
-	for (size_t i = 0; i < CONF_RLIMITS; i++) {
+	for (int i = 0; i < CONF_RLIMITS; i++) {
 		struct rlimit rl = { limit_of(values[i]), limit_of(values[i]) };
 
 		if (values[i] != CONF_UNSET && setrlimit((unsigned)resources[i], &rl) < 0)
-			return -1;
+			return i;
 	}
-	return 0;
+	return -1;
 }
 
 int

@@ -6,7 +6,10 @@
 
 #include "conf.h"
 
-/* setrlimit(2) for each that is set, soft and hard; only system calls.  -1 with errno. */
+/*
+ * setrlimit(2) for each that is set, soft and hard; only system calls.  The one that could
+ * not be set, with errno.  -1: none.
+ */
 int rlimits_apply(const int64_t values[CONF_RLIMITS]);
 
 /*

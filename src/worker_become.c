@@ -22,13 +22,15 @@ worker_become(const struct worker *worker, struct worker_step *failed)
 {
 	const struct conf_pool *conf = worker->gen->conf;
 	const struct identity *id = &worker->gen->id;
+	int limit;
 
 	title_set(worker->title);
 	umask((mode_t)conf->umask);
 	if (conf->nice != CONF_UNSET && setpriority(PRIO_PROCESS, 0, (int)conf->nice) < 0)
 		return fail(failed, "nice", NULL);
-	if (rlimits_apply(conf->rlimit) < 0)
-		return fail(failed, "rlimits", NULL);
+	limit = rlimits_apply(conf->rlimit);
+	if (limit >= 0)
+		return fail(failed, "rlimits", conf_rlimit_names[limit]);
 	worker_check_open(worker); /* while /proc and our rights are there */
 	if (conf->chroot && (chroot(conf->chroot) < 0 || chdir("/") < 0))
 		return fail(failed, "chroot", conf->chroot);

@@ -330,7 +330,7 @@ def where(*lines):
 
 
 @pytest.mark.parametrize('conf, at, text', [
-    refused('neither', 'path', where(), at='}'),
+    refused('neither', 'path', where()),
     refused('both', 'script', where('path = "{dir}/cgi"', 'script = "{dir}/cgi/warm"'),
             at='(cgi|path|script)'),
     refused('relative path', 'not an absolute path', where('path = "cgi"'), at='path'),

@@ -5,12 +5,15 @@ tests/conf/bad has one fault a file; its first line says where and what:
 Files are tested as copies, so that it does not matter who may write the originals.
 """
 import os
+import pathlib
 import pwd
 import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
+import tempfile
 
 import pytest
 
@@ -134,9 +137,10 @@ def test_the_dump_of_a_dump_is_identical(source, tmp_path):
 
 
 def runnable(text):
-    """The sample names a user, a directory and ports that a test machine may lack."""
+    """The sample names a user, directories and ports that a test machine may lack."""
     text = re.sub(r'^#?user = "preforkd"', 'user = "nobody"', text, flags=re.M)
     text = text.replace('path = "/usr/lib/cgi-bin"', 'path = "/usr/lib"')
+    text = text.replace(' = "/run/preforkd/', ' = "/tmp/')
     return re.sub(r'^(\tlisten = "127\.0\.0\.1:)\d+', r'\g<1>0', text, flags=re.M)
 
 
@@ -370,6 +374,12 @@ def test_an_included_file_includes_no_directory(include):
     assert f'{other}:1: ' in refusal(include.main, 'include_dir')
 
 
+def test_an_include_dir_that_has_the_file_itself_is_refused(include):
+    main = put(include.directory / 'main.conf', include.main.read_text())
+    include('0.conf', pool('b'))
+    assert f'{main}:3: include_dir: it has this file itself' in refusal(main)
+
+
 # ---- who may write the file -----------------------------------------------------------
 
 @pytest.mark.parametrize('mode', [0o666, 0o646, 0o602])
@@ -439,6 +449,14 @@ def test_line_numbers_are_right_behind_all_kinds_of_lines(tmp_path):
     refusal(path, f'{path}:15: unknown option "colour"')
 
 
+def test_a_word_with_two_slashes_needs_no_quotes(tmp_path):
+    conf = ('http { document_root = /usr//share // a comment\n'
+            'redirect /a { to = https://example.org/ } }// another')
+    text = dump(put(tmp_path / 'preforkd.conf', IDENTITY + pool('a', conf, service='http')))
+    assert 'document_root = "/usr//share"\n' in text
+    assert 'to = "https://example.org/"' in text
+
+
 @pytest.mark.root
 def test_a_missing_default_user_is_an_error_that_says_what_to_do(tmp_path):
     default = re.search(r'^#user = "(.*)"', SAMPLE.read_text(), re.M).group(1)
@@ -451,6 +469,30 @@ def test_a_missing_default_user_is_an_error_that_says_what_to_do(tmp_path):
     said = refusal(path, f'there is no user "{default}"')
     assert 'adduser' in said and 'user = ' in said
     assert accepted(put(tmp_path / 'preforkd.conf', IDENTITY + ECHO))
+
+
+@pytest.mark.root
+def test_what_an_access_control_list_may_allow_is_no_fault():
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        locked = pathlib.Path(name, 'locked')
+        locked.mkdir(mode=0o700)
+        path = put(pathlib.Path(name, 'preforkd.conf'), IDENTITY + pool('a', f'directory = "{locked}"'))
+        refusal(path, f'{locked}: user nobody has no permission to enter it')
+        allow(locked, pwd.getpwnam('nobody').pw_uid)
+        assert accepted(path)
+
+
+def allow(path, uid):
+    """setfacl -m u:UID:x, for a file system that knows how to."""
+    user_obj, user, group_obj, mask, other, nobody = 1, 2, 4, 16, 32, 0xffffffff
+    entries = [(user_obj, 7, nobody), (user, 1, uid), (group_obj, 0, nobody), (mask, 1, nobody),
+               (other, 0, nobody)]
+    packed = struct.pack('<I', 2) + b''.join(struct.pack('<HHI', *entry) for entry in entries)
+    try:
+        os.setxattr(path, 'system.posix_acl_access', packed)
+    except OSError as error:
+        pytest.skip(f'no access control lists here: {error}')
 
 
 @pytest.mark.root
@@ -525,6 +567,44 @@ def test_a_log_that_cannot_be_opened_matters_only_in_the_background(tmp_path):
     assert not (tmp_path / 'log').exists()
 
 
+@pytest.mark.parametrize('globals, args, fault', [
+    ('control_socket = "{dir}/none/c"', (), '{file}:3: control_socket: cannot make a socket in '),
+    ('control_socket = "{dir}/{long}"', (), '{file}:3: control_socket: "'),
+    ('control_socket = "{dir}/file"', (), '{file}:3: control_socket: {dir}/file exists'),
+    ('control_socket = "{dir}/socket"', (), '{file}:3: control_socket: pool "a" ({file}:4) has'),
+    ('control_socket = "{dir}/c"', ('-s', '{dir}/socket'), '-s: pool "a" ({file}:4) has'),
+    ('', ('-s', '{dir}/{long}'), '-s: "'),
+    ('pid_file = "{dir}/none/none/p"', (), '{file}:3: pid_file: cannot open the pid file '),
+    ('pid_file = "{dir}/{long}{long}{long}"', (), '{file}:3: pid_file: cannot open the pid file '),
+    ('pid_file = "{dir}/link"', (), '{file}:3: pid_file: cannot open the pid file '),
+    ('pid_file = "{dir}/p"', ('-p', '{dir}'), '-p: cannot open the pid file {dir}: Is a dir'),
+    ('pid_file = "{dir}/p"\ncontrol_socket = "{dir}/c"', (), None),
+    ('pid_file = "{dir}/none/p"\ncontrol_socket = "{dir}/none/c"', (), None),
+    ('control_socket = "{dir}/c"', ('-p', '{dir}/none/p', '-s', '{dir}/none/c'), None),
+])
+def test_t_looks_where_the_pid_file_and_the_control_socket_are_to_be(globals, args, fault, tmp_path):
+    def here(text):
+        return text.replace('{dir}', str(tmp_path)).replace('{long}', 'x' * 100).replace(
+            '{file}', str(path))
+
+    path = tmp_path / 'preforkd.conf'
+    (tmp_path / 'file').touch()
+    (tmp_path / 'link').symlink_to('file')
+    put(path, here(f'{IDENTITY}{globals}\n{pool("a", listen="{dir}/socket")}'))
+    result = run('-t', '-n', '-f', path, *map(here, args))
+    assert result.returncode == (1 if fault else 0), result.stderr
+    assert result.stderr.startswith(here(fault) if fault else f'{path} is valid'), result.stderr
+    assert not (tmp_path / 'none').exists()
+
+
+def test_a_reload_of_a_daemon_does_not_log_to_the_stderr_that_it_has_let_go():
+    with Daemonized(ECHO) as daemon:
+        text = daemon.conf_path.read_text()
+        put(daemon.conf_path, text.replace(f'log = "{daemon.dir}/log"', 'log = "stderr"'))
+        line = daemon.reload(expect='refused')
+        assert ': log: standard error is /dev/null' in line
+
+
 # ---- the command line ------------------------------------------------------------------
 
 def test_the_version():
@@ -545,6 +625,15 @@ def test_a_wrong_command_line_shows_the_usage(args):
     result = run(*args)
     assert result.returncode == 2
     assert result.stdout == '' and 'preforkd' in result.stderr
+
+
+@pytest.mark.parametrize('args', ['-f x.conf', f'-f {SAMPLE} -p pid', f'-f {SAMPLE} -s socket'])
+def test_a_relative_path_needs_a_working_directory(args, tmp_path):
+    gone = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" -t -n ' + args
+    result = subprocess.run(['sh', '-c', gone, PREFORKD], cwd=tmp_path, capture_output=True,
+                            text=True, timeout=PATIENCE)
+    assert result.returncode == 1
+    assert result.stderr.endswith('the working directory is gone\n')
 
 
 def test_t_says_that_the_file_is_valid(tmp_path):

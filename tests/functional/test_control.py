@@ -1060,6 +1060,9 @@ def test_in_the_foreground_there_is_a_socket_only_if_it_is_asked_for():
         assert '/control.sock' not in ' '.join(descriptors(daemon.pid).values())
         daemon.reload('control_socket = "{dir}/control.sock"\n' + pool('echo'))
         assert daemon.status()['pid'] == daemon.pid
+        daemon.write(pool('echo'))
+        assert 'reload done' in daemon.done('reload')  # who asked for it is answered over it
+        assert list(daemon.dir.glob('*.sock')) == []
 
 
 def test_a_reload_can_move_the_socket():

@@ -97,7 +97,7 @@ def test_a_pool_that_cannot_start_is_an_error_of_the_command():
 
 def test_a_pool_that_cannot_start_is_an_error_in_the_foreground_too():
     said = Daemon(ECHO + CANNOT_START).refusal()
-    assert 'pool sick' in said and 'rlimits' in said
+    assert 'pool sick' in said and 'rlimits nofile: ' in said
 
 
 def test_a_log_that_cannot_be_opened_is_an_error_of_the_command():

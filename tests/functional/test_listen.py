@@ -84,6 +84,22 @@ def test_ipv6only_leaves_ipv4_alone():
         assert answers_ipv6(daemon) and not answers_ipv4(daemon)
 
 
+def can_be_bound(port):
+    with contextlib.suppress(OSError), socket.create_server(('127.0.0.1', port)):
+        return True
+
+
+def test_a_reload_to_an_address_that_overlaps_the_old_one_says_what_to_do():
+    with Daemon(echo('0.0.0.0:0')) as daemon:
+        port = port_of(daemon)
+        narrow = f'127.0.0.1:{port}'
+        assert f'{narrow} overlaps another address' in daemon.reload(echo(narrow), expect='refused')
+        daemon.reload(echo('127.0.0.1:0'))
+        eventually(lambda: can_be_bound(port), 'the end of the old socket')
+        daemon.reload(echo(narrow))
+        assert answers_ipv4(daemon)
+
+
 def test_an_ipv4_address_is_that_address_only():
     with Daemon(echo('127.0.0.1:0')) as daemon:
         assert f'listening on 127.0.0.1:{port_of(daemon)}\n' in daemon.log()

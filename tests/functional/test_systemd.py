@@ -220,6 +220,13 @@ def test_sockets_for_another_process_are_not_taken():
         assert daemon.ask('echo', b'x') == b'x'
 
 
+def test_descriptors_that_are_not_open_are_not_taken():
+    promise = 'LISTEN_FDS=9 LISTEN_PID=$$ exec "$0" "$@"'
+    with Daemon(ECHO % ('127.0.0.1:0', 1), wrap=['sh', '-c', promise]) as daemon:
+        assert daemon.ask('echo', b'x') == b'x'
+        assert 'fits no pool' not in daemon.log()
+
+
 def test_what_waits_in_a_socket_of_the_manager_survives_a_restart():
     sock = listening()
     conf = ECHO % ('127.0.0.1:0', 1)

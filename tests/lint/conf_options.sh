@@ -163,7 +163,9 @@ def configuration(section, name, value):
     if section in OF_HTTP or name.startswith('access_') and 'times' not in name or value == 'http':
         service = 'http'
     inner = f'{OF_HTTP[section]} {{ {body(section)} }}' if section in OF_HTTP else ''
+    others = re.findall(r'\w+', value) if name == 'pools' else []
     return (body('global') if section == 'global' else '') + \
+        ''.join(f'\npool "{other}" {{ service = "echo" listen = "@{other}" }}' for other in others) + \
         f'\npool "x" {{ {body("pool")} {service} {{ {body(service)} {inner} }} }}\n'
 
 

@@ -33,6 +33,24 @@ comments_become_blanks_and_lines_stay(void **state)
 }
 
 static void
+two_slashes_inside_of_a_word_are_no_comment(void **state)
+{
+	static const char words[] = "to = https://a/\nb = /srv//www x = { 5//6 }\n";
+	struct conf_text out;
+	char *err, *text;
+
+	(void)state;
+	text = clean(words, &out, &err);
+	assert_string_equal(text, words);
+	free(text);
+	free(out.section_lines);
+	text = clean("a = \"b\"//c\nd {//e\n}//f\n//g\n\t//h\ni=//j\n1,//k\n", &out, &err);
+	assert_string_equal(text, "a = \"b\"   \nd {   \n}   \n   \n\t   \ni=   \n1,   \n");
+	free(text);
+	free(out.section_lines);
+}
+
+static void
 quoted_text_stays(void **state)
 {
 	static const char quoted[] = "a = \"# // /* \\\" #\"\nb = '# \\' \" //'\n";
@@ -47,7 +65,7 @@ quoted_text_stays(void **state)
 }
 
 static void
-sections_are_counted_by_line(void **state)
+a_section_that_closes_tells_its_first_line(void **state)
 {
 	struct conf_text out;
 	char *err, *text;
@@ -56,9 +74,10 @@ sections_are_counted_by_line(void **state)
 	text =
 	    clean("l = ${A}\npool a {\n x = { 1, 2 }\n exec {\n}\n}\n\npool b\n{\n}\n", &out, &err);
 	assert_non_null(text);
-	assert_int_equal(out.nsections, 2);
-	assert_int_equal(out.section_lines[0], 2);
-	assert_int_equal(out.section_lines[1], 9);
+	assert_int_equal(out.nsections, 3);
+	assert_int_equal(out.section_lines[0], 4);
+	assert_int_equal(out.section_lines[1], 2);
+	assert_int_equal(out.section_lines[2], 9);
 	free(text);
 	free(out.section_lines);
 }
@@ -119,8 +138,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(comments_become_blanks_and_lines_stay),
+		cmocka_unit_test(two_slashes_inside_of_a_word_are_no_comment),
 		cmocka_unit_test(quoted_text_stays),
-		cmocka_unit_test(sections_are_counted_by_line),
+		cmocka_unit_test(a_section_that_closes_tells_its_first_line),
 		cmocka_unit_test(faults_are_told_with_their_line),
 		cmocka_unit_test(a_nul_byte_is_refused),
 	};

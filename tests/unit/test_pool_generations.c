@@ -7,6 +7,7 @@
 #include "logged.h"
 #include "pool_slots.h"
 
+#include <signal.h>
 #include <stdlib.h>
 
 static struct generation *
@@ -85,6 +86,28 @@ a_trial_waits_for_places_and_goes_on(void **state)
 	pool_commit(pool, 4002);
 	assert_int_equal(logged_lines("wait for their places"), 1);
 	logged_end();
+	end_pool(pool);
+}
+
+static void
+a_shorter_time_to_leave_holds_for_those_that_leave_already(void **state)
+{
+	struct listener *l = new_listener();
+	struct pool *pool = new_pool(small_generation(l, 2, 2), 1000);
+	struct conf_pool *shorter;
+	size_t old;
+
+	(void)state;
+	all_say(pool, ACTIVITY_BUSY);
+	replace_generation(pool, small_generation(l, 2, 2), 2000);
+	old = one_that_leaves(pool);
+	pool_look(pool, 31000);
+	assert_int_not_equal(world.signals[pool->slots[old].pid - 1000], SIGTERM);
+	shorter = conf_pool_copy(pool->current->conf);
+	shorter->graceful_timeout = 20000;
+	pool_resize(pool, shorter);
+	pool_look(pool, 31001);
+	assert_int_equal(world.signals[pool->slots[old].pid - 1000], SIGTERM);
 	end_pool(pool);
 }
 
@@ -204,6 +227,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_trial_starts_no_more_than_there_may_be_beside),
 		cmocka_unit_test(a_trial_waits_for_places_and_goes_on),
+		cmocka_unit_test(a_shorter_time_to_leave_holds_for_those_that_leave_already),
 		cmocka_unit_test(a_trial_of_a_smaller_pool_does_not_wait_for_the_present_ones),
 		cmocka_unit_test(a_trial_that_waits_can_be_taken_back),
 		cmocka_unit_test(over_many_generations_there_are_never_too_many_processes),

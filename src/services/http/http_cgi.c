@@ -85,7 +85,7 @@ settle(const void *arg)
 		umask((mode_t)conf->umask);
 	if (conf->nice != CONF_UNSET && setpriority(PRIO_PROCESS, 0, (int)conf->nice) < 0)
 		return -1;
-	if (rlimits_apply(conf->rlimit) < 0)
+	if (rlimits_apply(conf->rlimit) >= 0)
 		return -1;
 	if (!cgi->own.user)
 		return 0;
