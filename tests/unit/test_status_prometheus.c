@@ -108,6 +108,42 @@ workers_are_counted_by_state(void **state)
 				       "preforkd_workers{pool=\"b\",state=\"idle\"} 0", NULL });
 }
 
+/* A pool that was dropped and has come back, while workers of its first life still work. */
+static void
+pools_of_one_name_are_one(void **state)
+{
+	char *text = status_lines_printed(
+	    print,
+	    (const char *[]){ "daemon\tversion=0", "pool\tname=a\tstate=stopping\taccepted=7",
+			      "worker\tpool=a\tstate=draining",
+			      "pool\tname=a\tstate=stopping\taccepted=7",
+			      "worker\tpool=a\tstate=draining",
+			      "pool\tname=a\tstate=running\taccepted=7\tmax_workers=3",
+			      "worker\tpool=a\tstate=idle", "worker\tpool=a\tstate=draining",
+			      "pool\tname=b\tstate=stopping", "pool\tname=b\tstate=stopping",
+			      "worker\tpool=b\tstate=killed", NULL });
+	static const char *const once[] = {
+		"preforkd_pool_info{pool=\"a\"",
+		"preforkd_pool_state{pool=\"a\",state=\"running\"} 1\n",
+		"preforkd_connections_total{pool=\"a\"} 7\n",
+		"preforkd_workers_limit{pool=\"a\"} 3\n",
+		"preforkd_workers{pool=\"a\",state=\"idle\"} 1\n",
+		"preforkd_workers{pool=\"a\",state=\"draining\"} 3\n",
+		"preforkd_workers{pool=\"b\",state=\"killed\"} 1\n",
+		"preforkd_connections_total{pool=\"b\"} ",
+		"preforkd_worker_deaths_total{pool=\"b\",reason=\"exit\"} ",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(once); i++) {
+		const char *first = strstr(text, once[i]);
+
+		if (!first || strstr(first + 1, once[i]))
+			fail_msg("not once: %s in\n%s", once[i], text);
+	}
+	free(text);
+}
+
 static void
 what_is_not_known_has_no_series(void **state)
 {
@@ -237,6 +273,7 @@ main(void)
 		cmocka_unit_test(without_a_reload_none_has_failed),
 		cmocka_unit_test(the_figures_of_a_pool_are_told),
 		cmocka_unit_test(workers_are_counted_by_state),
+		cmocka_unit_test(pools_of_one_name_are_one),
 		cmocka_unit_test(what_is_not_known_has_no_series),
 		cmocka_unit_test(durations_are_a_histogram),
 		cmocka_unit_test(labels_are_escaped),
