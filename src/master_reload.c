@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define OUTCOME_BYTES 4096 /* an error may quote what the file has, however long it is */
+
 static void
 close_fd(int *fd)
 {
@@ -184,6 +186,7 @@ begin(enum reload_kind kind, struct reload_plan *plan, char *err)
 	unsigned ticket = ++master.ticket;
 
 	master.kind = kind;
+	master.begun_ms = util_now_ms();
 	master.plan = plan;
 	if (!plan || open_log(&err) < 0 || master_control_open(&err) < 0 || open_gates(&err) < 0) {
 		refuse(err);

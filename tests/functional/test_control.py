@@ -227,6 +227,18 @@ def test_the_last_reload_is_remembered_with_its_outcome():
         daemon.reload(conf + 'nonsense = 1', expect='refused')
         last = daemon.status()['last_reload']
         assert last['state'] == 'refused' and f'{daemon.conf_path}:' in last['text']
+        daemon.reload(pool('echo', f'workers = "{"9" * 70000}"'), expect='refused')
+        assert f'{daemon.conf_path}:' in daemon.status()['last_reload']['text']
+
+
+def test_a_reload_of_many_pools_is_told_in_one_line_with_what_has_changed():
+    names = [f'a-pool-with-{"a-long-name-" * 4}{i:02}' for i in range(40)]
+    many = [pool(name, 'start_workers = 0', 'min_spare_workers = 0', listen=f'@{{dir}}/{name}')
+            for name in names]
+    with Daemon(''.join(many) + pool('last', 'workers = 1')) as daemon:
+        line = daemon.reload(''.join(many[:-1]) + pool('last', 'workers = 2'))
+        assert f'kept {names[0]}, ' in line and f', {names[19]} and 19 more; changed in place last; ' in line
+        assert line.endswith(f'; dropped {names[-1]}')
 
 
 def test_crashes_and_respawns_are_counted():
