@@ -21,6 +21,7 @@ from load import (ANSWERED, Load, crowd, held, open_client, outcome, pool, read_
 from test_processes import STRANGER, Strace, status_of
 from test_signals import changed, refuses
 from test_systemd import Activated, listening
+from web import http
 
 FAILED, NO_DAEMON, TIMEOUT = 1, 3, 4
 ENDLESS = script('echo $$; exec sleep 600')
@@ -430,6 +431,26 @@ def test_reopen_is_what_logrotate_needs():
         assert 'log reopened' in daemon.done('reopen')
         daemon.reload()  # it is told in the new file
         assert 'reload done' not in old.read_text()
+
+
+def test_what_cannot_be_reopened_is_told_once_and_keeps_nothing_else():
+    conf = ''.join(http(name=name, root='{dir}', options=('workers = 1', f'access_log = "{{dir}}/{name}/log"'))
+                   for name in ('gone', 'there', 'away')) + pool('echo')
+    daemon = Daemonized(conf)
+    for name in 'gone', 'there', 'away':
+        (daemon.dir / name).mkdir()
+    with daemon:
+        for name in 'gone', 'away':
+            (daemon.dir / name).rename(daemon.dir / f'{name}.old')
+        (daemon.dir / 'there/log').unlink()
+        old = daemon.log_path.rename(daemon.dir / 'log.1')
+        daemon.log_path.mkdir()
+        daemon.log_path = old
+        failed(daemon, 'reopen', text=f'cannot open the log {daemon.dir}/log: Is a directory')
+        told = re.findall(r'error: cannot open the log \S+/(\S+)/log: .*; the old one stays open$',
+                          daemon.log(), re.M)
+        assert told == [daemon.dir.name, 'gone', 'away']
+        assert (daemon.dir / 'there/log').exists()
 
 
 # --- scale -------------------------------------------------------------------------------
