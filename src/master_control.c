@@ -9,6 +9,7 @@
 #include <event2/bufferevent.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,6 @@
 #define CLIENTS_MAX  64
 #define ASK_SECONDS  5
 #define READ_SECONDS 10
-#define GROUPS_MAX   256
 
 #define REFUSED_LOG_MS 1000
 
@@ -57,7 +57,7 @@ drop(struct client *client)
 static bool
 in_group(int fd, gid_t wanted)
 {
-	gid_t groups[GROUPS_MAX];
+	static gid_t groups[NGROUPS_MAX]; /* touched as far as there are some */
 	socklen_t len = sizeof(groups);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)

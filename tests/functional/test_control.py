@@ -1017,6 +1017,8 @@ def test_an_ordinary_user_is_refused_and_a_member_of_the_group_is_let_in():
         assert 'daemon' in result.stderr and str(daemon.control_path) in result.stderr
         result = daemon.ctl('status', wrap=as_stranger(1))
         assert (result.returncode, result.stderr) == (0, '')
+        result = daemon.ctl('status', wrap=as_stranger(1, *range(40000, 40300)))
+        assert (result.returncode, result.stderr) == (0, '')
         result = daemon.ctl('recycle', wrap=as_stranger(1))
         assert result.returncode == 0
         daemon.wait_log(rf'control: uid {STRANGER} pid \d+: recycle')
