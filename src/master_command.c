@@ -52,9 +52,12 @@ write_daemon(FILE *out)
 			    : !o->at    ? "none"
 			    : o->ok     ? "done"
 					: "refused");
-	control_record_text(out, "reload_what", master.plan || !o->what ? "" : o->what);
+	control_record_text(out, "reload_what", master.plan ? master_reload_word() : o->what);
 	control_record_text(out, "reload_text", master.plan ? "" : o->text);
-	control_record_number(out, "reload_ago_ms", o->at ? now - o->at : 0);
+	control_record_number(out, "reload_ago_ms",
+			      master.plan ? now - master.begun_ms
+			      : o->at     ? now - o->at
+					  : 0);
 	log_lost(&lost);
 	control_record_number(out, "log_lost", (int64_t)lost.lines);
 	control_record_number(out, "log_lost_ago_ms", lost.lines ? now - lost.at : 0);

@@ -55,6 +55,7 @@ struct master {
 	struct reload_plan *plan;
 	unsigned ticket;       /* of the last one that began */
 	enum reload_kind kind; /* of that one */
+	int64_t begun_ms;      /* that one, too */
 	struct master_outcome outcome;
 	struct listener *control_new; /* the plan's control socket, if it is another one */
 	int gate;                     /* its workers wait for this end to close */
@@ -84,6 +85,7 @@ unsigned master_again_begin(enum reload_kind kind, struct pool *only);
 void master_reload_step(void);
 void master_forget_stored(const struct pool *pool); /* its listener ends */
 void master_reload_cancel(const char *why);
+const char *master_reload_word(void); /* what is under way, or was the last */
 
 /* For whoever waits for the ticket of the last begin; text is owned by the outcome then. */
 void master_set_outcome(const char *what, bool ok, char *text);

@@ -68,9 +68,16 @@ static const char *const kinds[] = {
 	[RELOAD_RESUME] = "resume",
 };
 
+const char *
+master_reload_word(void)
+{
+	return kinds[master.kind];
+}
+
 void
 master_set_outcome(const char *what, bool ok, char *text)
 {
+	util_cut(text, OUTCOME_BYTES);
 	free(master.outcome.text);
 	master.outcome = (struct master_outcome){
 		.ticket = master.ticket, .ok = ok, .what = what, .text = text, .at = util_now_ms()
