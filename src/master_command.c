@@ -168,6 +168,24 @@ static const struct command_word words[] = {
 	{ "stop", "stop [--now]", 0, 0, false, false, begin_stop, look_at_stop },
 };
 
+/* Nothing begins any more. */
+static void
+refuse_end(struct master_command *c, const char *why)
+{
+	command_finish(c, false, "%s",
+		       master_upgrade_has_replaced_us()
+			   ? "an upgrade has replaced the master that was asked: say it again"
+			   : why);
+}
+
+/* The new master has all that could be changed. */
+static bool
+comes_too_late(const struct master_command *c)
+{
+	return master.state == MASTER_STOPPING &&
+	       (c->word->calm || (!c->word->quiet && master_upgrade_has_replaced_us()));
+}
+
 static const struct command_word *
 find_word(const char *name)
 {
@@ -223,8 +241,8 @@ master_command_begin(struct master_command *c, const struct ucred *peer, FILE *o
 	c->state = COMMAND_WAITS;
 	if (c->word->begin == begin_upgrade && master_upgrade_is_under_way())
 		command_finish(c, false, "an upgrade is under way");
-	else if (c->word->calm && master.state == MASTER_STOPPING)
-		command_finish(c, false, "preforkd is stopping");
+	else if (comes_too_late(c))
+		refuse_end(c, "preforkd is stopping");
 	else if (!c->word->calm || is_calm())
 		run(c, out);
 }
@@ -237,7 +255,7 @@ master_command_look(struct master_command *c)
 	if (c->begun)
 		c->word->look(c);
 	else if (master.state == MASTER_STOPPING)
-		command_finish(c, false, "preforkd is stopping");
+		refuse_end(c, "preforkd is stopping");
 	else if (is_calm())
 		run(c, NULL);
 }
@@ -245,12 +263,10 @@ master_command_look(struct master_command *c)
 void
 master_command_end(struct master_command *c)
 {
-	if (c->state != COMMAND_WAITS)
-		return;
-	if (c->begun && c->word->look == look_at_stop)
+	if (c->state == COMMAND_WAITS && c->begun && c->word->look == look_at_stop)
 		command_finish(c, true, "stopped");
-	else
-		command_finish(c, false, "preforkd has stopped");
+	else if (c->state == COMMAND_NONE || c->state == COMMAND_WAITS)
+		refuse_end(c, "preforkd has stopped");
 }
 
 void

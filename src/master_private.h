@@ -93,6 +93,7 @@ void master_set_outcome(const char *what, bool ok, char *text);
 /* master_upgrade.c: the old master's side of the hand-over. */
 unsigned master_upgrade_begin(void); /* the ticket of its outcome */
 bool master_upgrade_is_under_way(void);
+bool master_upgrade_has_replaced_us(void); /* the new master serves, whatever becomes of us */
 bool master_upgrade_reaped(pid_t pid, int status); /* false: it is none of the upgrade's */
 void master_upgrade_cancel(const char *why);
 

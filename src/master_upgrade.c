@@ -30,7 +30,8 @@ static struct {
 	pid_t pid;       /* of the new master; 0: no upgrade is under way */
 	int fd, past_fd; /* past_fd: see master_past.c */
 	struct event *event, *timer;
-	bool leaving; /* it serves, and we let go */
+	bool leaving;  /* it serves, and we let go */
+	bool replaced; /* the same, and it stays so */
 } self = { .fd = -1, .past_fd = -1 };
 
 /* What it says: lines, of which the last one may not be complete. */
@@ -49,6 +50,12 @@ bool
 master_upgrade_is_under_way(void)
 {
 	return self.pid != 0;
+}
+
+bool
+master_upgrade_has_replaced_us(void)
+{
+	return self.replaced;
 }
 
 static void
@@ -140,7 +147,7 @@ take_leave(const char *taken)
 			 (int)pid, strerror(errno));
 	if (master.reload_again)
 		kill(pid, SIGHUP); /* it may have read the file before that was asked for */
-	self.leaving = true;
+	self.leaving = self.replaced = true;
 	wait_for_it(SIGN_OF_LIFE_MS);
 	master.state = MASTER_STOPPING;
 	for (size_t i = 0; i < master.npools; i++) {
