@@ -470,6 +470,16 @@ def test_a_fixed_pool_is_scaled_to_a_number_and_by_one():
         daemon.wait_workers(3)
 
 
+def test_a_pool_whose_old_workers_have_the_room_is_scaled_when_they_leave():
+    with Daemon(pool('echo', 'workers = 2', 'old_generation_max = 1')) as daemon:
+        with held(daemon, 'echo', 2):
+            daemon.done('recycle')
+            wait_pool(daemon, 'echo', idle=1, draining=2)
+            result = daemon.ctl('scale', 'echo', '4', '--timeout', '300ms')
+            assert result.returncode == TIMEOUT, result
+        assert daemon.done('scale', 'echo', '4') == 'pool echo has 4 workers\n'
+
+
 def test_a_dynamic_pool_is_scaled_by_its_spare_workers():
     conf = pool('echo', 'start_workers = 2', 'min_spare_workers = 2', 'max_spare_workers = 4',
                 'max_workers = 20', 'spare_timeout = 200ms')
