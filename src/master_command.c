@@ -65,18 +65,30 @@ write_daemon(FILE *out)
 	control_record_end(out);
 }
 
+/* Also one that ends, which no other command knows: the question may be why it does not. */
+static bool
+has_pool(const char *name)
+{
+	for (size_t i = 0; i < master.npools; i++)
+		if (strcmp(master.pools[i]->name, name) == 0)
+			return true;
+	return false;
+}
+
 static void
 begin_status(struct master_command *c, FILE *out)
 {
+	const char *only = c->request.n > 1 ? c->request.words[1] : NULL;
 	int64_t now = util_now_ms();
-	struct pool *only = NULL;
 
-	if (c->request.n > 1 && !(only = command_pool(c)))
+	if (only && !has_pool(only)) {
+		command_pool(c); /* says which there are */
 		return;
+	}
 	write_daemon(out);
 	status_events(out, only, now);
 	for (size_t i = 0; i < master.npools; i++)
-		if (!only || master.pools[i] == only)
+		if (!only || strcmp(master.pools[i]->name, only) == 0)
 			status_pool(out, master.pools[i], now);
 	command_finish(c, true, "%s", master.options.file);
 }

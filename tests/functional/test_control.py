@@ -806,7 +806,7 @@ def test_a_stop_waits_for_who_is_in_and_answers_when_all_has_ended():
         with daemon.ctl_begun('stop') as stop:
             daemon.wait_log('stopping')
             eventually(lambda: refuses(where), 'the address to be closed')
-            assert daemon.status()['state'] == 'stopping'
+            assert daemon.status()['state'] == pool_state(daemon, 'echo') == 'stopping'
             client.sendall(b'more\n')
             assert client.recv(5) == b'more\n' and stop.poll() is None
             client.close()
