@@ -95,7 +95,7 @@ refuse(const char *why)
 		master.state = MASTER_STOPPING;
 	} else {
 		log_error("%s refused, nothing was changed: %s", kinds[master.kind], why);
-		notify_send("READY=1\nSTATUS=The %s was refused: %.300s", kinds[master.kind], why);
+		notify_still_ready("The %s was refused: %s", kinds[master.kind], why);
 		events_add(NULL, EVENT_RELOAD, "%s refused: %s", kinds[master.kind], why);
 		master_set_outcome(kinds[master.kind], false, util_strdup(why));
 	}

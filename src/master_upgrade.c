@@ -85,7 +85,7 @@ abandon(const char *why)
 	if (pid > 0)
 		kill(pid, SIGKILL); /* its workers wait for a start that never comes, and go */
 	log_error("upgrade abandoned, nothing was changed: %s", why);
-	notify_send("READY=1\nSTATUS=The upgrade was abandoned: %.300s", why);
+	notify_still_ready("The upgrade was abandoned: %s", why);
 	events_add(NULL, EVENT_RELOAD, "upgrade abandoned: %s", why);
 	master_set_outcome("upgrade", false, util_strdup(why));
 }
