@@ -282,8 +282,10 @@ emit(int level, const char *text, size_t text_len)
 	}
 	if (!done)
 		note_lost(errno);
-	if (self.copy_to_stderr && level <= LOG_WARNING && self.fd != STDERR_FILENO)
-		dprintf(STDERR_FILENO, "%s: %.*s\n", self.ident, (int)text_len, text);
+	if (self.copy_to_stderr && level <= LOG_WARNING && self.fd != STDERR_FILENO) {
+		util_escape(line, sizeof(line), text, text_len);
+		dprintf(STDERR_FILENO, "%s: %s\n", self.ident, line);
+	}
 	return done;
 }
 

@@ -93,6 +93,8 @@ CANNOT_START = pool('sick', 'workers = 2', 'rlimit_nofile = 2147483647')
 
 def test_a_pool_that_cannot_start_is_an_error_of_the_command():
     assert_refuses_to_start(Daemonized(ECHO + CANNOT_START), 'pool sick', 'rlimits')
+    conf = CANNOT_START.replace('sick', 's\u009b31mick')  # on a terminal: in red
+    assert_refuses_to_start(Daemonized(conf), r'pool s\xc2\x9b31mick')
 
 
 def test_a_pool_that_cannot_start_is_an_error_in_the_foreground_too():
