@@ -44,6 +44,7 @@ write_daemon(FILE *out)
 	control_record_number(out, "uptime_ms", now - master.started_ms);
 	control_record_number(out, "generation", master.generation);
 	control_record_text(out, "config_file", master.options.file);
+	control_record_number(out, "config_refused", master.file_refused);
 	control_record_text(out, "state", states[master.state]);
 	control_record_number(out, "workers", workers);
 	control_record_number(out, "max_workers", master.conf ? master.conf->max_workers : 0);

@@ -61,6 +61,7 @@ struct master {
 	int gate;                     /* its workers wait for this end to close */
 	int log_fd;                   /* its log, opened; -1: the log stays */
 	bool reload_again;            /* a HUP came meanwhile, or in an upgrade */
+	bool file_refused;            /* when it was last read, since it was last taken over */
 
 	pid_t *sessions; /* of programs whose worker died, until all of them are gone */
 	size_t nsessions;

@@ -94,6 +94,7 @@ refuse(const char *why)
 		master.status = 1;
 		master.state = MASTER_STOPPING;
 	} else {
+		master.file_refused |= master.kind == RELOAD_FILE;
 		log_error("%s refused, nothing was changed: %s", kinds[master.kind], why);
 		notify_still_ready("The %s was refused: %s", kinds[master.kind], why);
 		events_add(NULL, EVENT_RELOAD, "%s refused: %s", kinds[master.kind], why);
@@ -346,8 +347,10 @@ commit(void)
 	reload_block_listeners(master.plan);
 	close_fd(&master.gate);
 	master.generation++;
-	if (master.plan->conf)
+	if (master.plan->conf) {
 		commit_daemon(master.plan->conf);
+		master.file_refused = false;
+	}
 	master.plan->conf = NULL;
 	for (size_t i = 0; i < master.plan->n; i++)
 		if (on_trial(&master.plan->entries[i]))

@@ -115,6 +115,14 @@ seconds(int64_t ms)
 	return (ms + 500) / 1000;
 }
 
+/* A daemon that does not say it has only the last outcome, whatever that was of. */
+static bool
+is_file_refused(const struct status_doc *doc)
+{
+	return doc->config_refused < 0 ? strcmp(doc->reload_state, "refused") == 0
+				       : doc->config_refused > 0;
+}
+
 static void
 print_daemon(const struct status_doc *doc, int64_t now_ms, FILE *out)
 {
@@ -129,13 +137,12 @@ print_daemon(const struct status_doc *doc, int64_t now_ms, FILE *out)
 	begin(out, "preforkd_max_workers", "gauge", "Workers that all pools may have at most.");
 	fprintf(out, "preforkd_max_workers %" PRId64 "\n", doc->max_workers);
 	begin(out, "preforkd_last_reload_successful", "gauge",
-	      "0 if the last reload was refused, else 1.");
-	fprintf(out, "preforkd_last_reload_successful %d\n",
-		strcmp(doc->reload_state, "refused") != 0);
+	      "0 if the configuration file was refused when it was last read, else 1.");
+	fprintf(out, "preforkd_last_reload_successful %d\n", !is_file_refused(doc));
 	if (strcmp(doc->reload_state, "done") != 0 && strcmp(doc->reload_state, "refused") != 0)
 		return;
 	begin(out, "preforkd_last_reload_timestamp_seconds", "gauge",
-	      "When the last reload ended, since 1970.");
+	      "When the last reload, recycling, resuming or upgrade ended, since 1970.");
 	fprintf(out, "preforkd_last_reload_timestamp_seconds %" PRId64 "\n",
 		seconds(now_ms - doc->reload_ago_ms));
 }

@@ -29,8 +29,9 @@ ENDLESS = script('echo $$; exec sleep 600')
 CANNOT_START = 'rlimit_nofile = 2147483647'
 AT_ONCE = 5  # seconds: what is done at once, on a busy machine
 
-DAEMON_KEYS = ['version', 'pid', 'uptime_s', 'generation', 'config_file', 'state', 'workers',
-               'max_workers', 'log_lost', 'log_lost_ago_s', 'log_lost_why', 'last_reload', 'events', 'pools']
+DAEMON_KEYS = ['version', 'pid', 'uptime_s', 'generation', 'config_file', 'config_refused', 'state',
+               'workers', 'max_workers', 'log_lost', 'log_lost_ago_s', 'log_lost_why', 'last_reload',
+               'events', 'pools']
 POOL_KEYS = ['name', 'service', 'listen', 'state', 'idle', 'busy', 'kept', 'starting', 'draining',
              'total', 'max_workers', 'accepted', 'queue_length', 'queue_limit', 'crashes', 'respawns',
              'generation', 'shed', 'refused_access', 'refused_times', 'refused_load',
@@ -230,6 +231,11 @@ def test_the_last_reload_is_remembered_with_its_outcome():
         assert last['state'] == 'refused' and f'{daemon.conf_path}:' in last['text']
         daemon.reload(pool('echo', f'workers = "{"9" * 70000}"'), expect='refused')
         assert f'{daemon.conf_path}:' in daemon.status()['last_reload']['text']
+        daemon.done('recycle')  # of what is in force
+        status = daemon.status()
+        assert (status['last_reload']['state'], status['config_refused']) == ('done', 1)
+        daemon.reload(conf)
+        assert daemon.status()['config_refused'] == 0
 
 
 def test_a_reload_of_many_pools_is_told_in_one_line_with_what_has_changed():

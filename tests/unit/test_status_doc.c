@@ -240,6 +240,7 @@ the_json_document_has_its_order_and_its_units(void **state)
 	    text, "{\n  \"version\": \"0.1.0\",\n  \"pid\": 812,\n  \"uptime_s\": 65.321,\n"
 		  "  \"generation\": 2,\n"
 		  "  \"config_file\": \"/etc/preforkd/preforkd.conf\",\n"
+		  "  \"config_refused\": -1,\n"
 		  "  \"state\": \"running\",\n  \"workers\": 12,\n"
 		  "  \"max_workers\": 1000,\n  \"log_lost\": 0,\n"
 		  "  \"log_lost_ago_s\": 0.0,\n  \"log_lost_why\": \"\",\n"
