@@ -422,6 +422,19 @@ def test_a_reload_goes_on_when_the_one_who_waits_for_it_is_killed(tmp_path):
 
 
 @needs_preload
+def test_what_waits_for_a_reload_goes_on_when_time_is_up(tmp_path):
+    with reload_takes_its_time(tmp_path) as (daemon, wait):
+        daemon.done('reload', '--no-wait')
+        daemon.write(pool('echo', 'workers = 2'))
+        for words in ('reload',), ('scale', 'echo', '3'):
+            result = daemon.ctl(*words, '--timeout', '300ms')
+            assert result.returncode == TIMEOUT and 'it goes on' in result.stderr
+        wait.unlink()  # in the order of their coming: a reload ends a scaling
+        wait_pool(daemon, 'echo', max_workers=3, idle=3)
+        assert len(re.findall('reload done', daemon.log())) == 2
+
+
+@needs_preload
 def test_a_stop_ends_a_reload_that_somebody_waits_for(tmp_path):
     with reload_takes_its_time(tmp_path) as (daemon, _), daemon.ctl_begun('reload') as process:
         eventually(lambda: daemon.status()['last_reload']['state'] == 'under way', 'the reload')
