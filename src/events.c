@@ -8,6 +8,7 @@
 
 #define SHORTLY_MS 1000
 #define ALIKE_MS   600000
+#define TEXT_BYTES 2048 /* as a line of the log: whoever asks for the status gets 20 of them */
 
 /* The oldest first. */
 static struct {
@@ -63,6 +64,7 @@ add(const char *pool, enum event_kind kind, char *text, unsigned more)
 {
 	int64_t now = util_now_ms();
 
+	util_cut(text, TEXT_BYTES);
 	for (size_t i = self.n; i-- > 0;)
 		if (takes_place_of(&self.at[i], pool, kind, text, now)) {
 			more += self.at[i].more + 1;

@@ -231,6 +231,7 @@ write_syslog(const char *line, size_t len)
 		return false;
 	dup3(fd, self.fd, O_CLOEXEC);
 	close(fd);
+	channel_offer(self.fd); /* by the master: a worker in a chroot does not find it */
 	return send(self.fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }
 
@@ -282,8 +283,10 @@ emit(int level, const char *text, size_t text_len)
 	}
 	if (!done)
 		note_lost(errno);
-	if (self.copy_to_stderr && level <= LOG_WARNING && self.fd != STDERR_FILENO)
-		dprintf(STDERR_FILENO, "%s: %.*s\n", self.ident, (int)text_len, text);
+	if (self.copy_to_stderr && level <= LOG_WARNING && self.fd != STDERR_FILENO) {
+		util_escape(line, sizeof(line), text, text_len);
+		dprintf(STDERR_FILENO, "%s: %s\n", self.ident, line);
+	}
 	return done;
 }
 

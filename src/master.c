@@ -161,16 +161,28 @@ master_set_log(const struct conf *conf)
 	log_set(level >= 0 ? level : conf_log_level(conf), conf->log_format == CONF_LOG_JSON);
 }
 
+/* Takes *why over; the first one is told to who asked. */
+static void
+keep_open(char **why, char **err)
+{
+	log_error("%s; the old one stays open", *why);
+	if (*err)
+		free(*why);
+	else
+		*err = *why;
+	*why = NULL;
+}
+
 int
 master_reopen_log(const char *by, char **err)
 {
-	if (log_reopen(err) < 0) {
-		log_error("%s; the old one stays open", *err);
-		return -1;
-	}
+	char *why = NULL;
+
+	if (log_reopen(&why) < 0)
+		keep_open(&why, err);
 	for (size_t i = 0; i < master.npools; i++)
-		if (pool_reopen(master.pools[i], err) < 0)
-			log_error("%s; the old one stays open", *err);
+		if (pool_reopen(master.pools[i], &why) < 0)
+			keep_open(&why, err);
 	if (*err)
 		return -1;
 	log_notice("log reopened (%s)", by);

@@ -44,6 +44,7 @@ write_daemon(FILE *out)
 	control_record_number(out, "uptime_ms", now - master.started_ms);
 	control_record_number(out, "generation", master.generation);
 	control_record_text(out, "config_file", master.options.file);
+	control_record_number(out, "config_refused", master.file_refused);
 	control_record_text(out, "state", states[master.state]);
 	control_record_number(out, "workers", workers);
 	control_record_number(out, "max_workers", master.conf ? master.conf->max_workers : 0);
@@ -52,9 +53,12 @@ write_daemon(FILE *out)
 			    : !o->at    ? "none"
 			    : o->ok     ? "done"
 					: "refused");
-	control_record_text(out, "reload_what", master.plan || !o->what ? "" : o->what);
+	control_record_text(out, "reload_what", master.plan ? master_reload_word() : o->what);
 	control_record_text(out, "reload_text", master.plan ? "" : o->text);
-	control_record_number(out, "reload_ago_ms", o->at ? now - o->at : 0);
+	control_record_number(out, "reload_ago_ms",
+			      master.plan ? now - master.begun_ms
+			      : o->at     ? now - o->at
+					  : 0);
 	log_lost(&lost);
 	control_record_number(out, "log_lost", (int64_t)lost.lines);
 	control_record_number(out, "log_lost_ago_ms", lost.lines ? now - lost.at : 0);
@@ -62,18 +66,30 @@ write_daemon(FILE *out)
 	control_record_end(out);
 }
 
+/* Also one that ends, which no other command knows: the question may be why it does not. */
+static bool
+has_pool(const char *name)
+{
+	for (size_t i = 0; i < master.npools; i++)
+		if (strcmp(master.pools[i]->name, name) == 0)
+			return true;
+	return false;
+}
+
 static void
 begin_status(struct master_command *c, FILE *out)
 {
+	const char *only = c->request.n > 1 ? c->request.words[1] : NULL;
 	int64_t now = util_now_ms();
-	struct pool *only = NULL;
 
-	if (c->request.n > 1 && !(only = command_pool(c)))
+	if (only && !has_pool(only)) {
+		command_pool(c); /* says which there are */
 		return;
+	}
 	write_daemon(out);
 	status_events(out, only, now);
 	for (size_t i = 0; i < master.npools; i++)
-		if (!only || master.pools[i] == only)
+		if (!only || strcmp(master.pools[i]->name, only) == 0)
 			status_pool(out, master.pools[i], now);
 	command_finish(c, true, "%s", master.options.file);
 }
@@ -167,6 +183,24 @@ static const struct command_word words[] = {
 	{ "stop", "stop [--now]", 0, 0, false, false, begin_stop, look_at_stop },
 };
 
+/* Nothing begins any more. */
+static void
+refuse_end(struct master_command *c, const char *why)
+{
+	command_finish(c, false, "%s",
+		       master_upgrade_has_replaced_us()
+			   ? "an upgrade has replaced the master that was asked: say it again"
+			   : why);
+}
+
+/* The new master has all that could be changed. */
+static bool
+comes_too_late(const struct master_command *c)
+{
+	return master.state == MASTER_STOPPING &&
+	       (c->word->calm || (!c->word->quiet && master_upgrade_has_replaced_us()));
+}
+
 static const struct command_word *
 find_word(const char *name)
 {
@@ -222,8 +256,8 @@ master_command_begin(struct master_command *c, const struct ucred *peer, FILE *o
 	c->state = COMMAND_WAITS;
 	if (c->word->begin == begin_upgrade && master_upgrade_is_under_way())
 		command_finish(c, false, "an upgrade is under way");
-	else if (c->word->calm && master.state == MASTER_STOPPING)
-		command_finish(c, false, "preforkd is stopping");
+	else if (comes_too_late(c))
+		refuse_end(c, "preforkd is stopping");
 	else if (!c->word->calm || is_calm())
 		run(c, out);
 }
@@ -236,7 +270,7 @@ master_command_look(struct master_command *c)
 	if (c->begun)
 		c->word->look(c);
 	else if (master.state == MASTER_STOPPING)
-		command_finish(c, false, "preforkd is stopping");
+		refuse_end(c, "preforkd is stopping");
 	else if (is_calm())
 		run(c, NULL);
 }
@@ -244,12 +278,10 @@ master_command_look(struct master_command *c)
 void
 master_command_end(struct master_command *c)
 {
-	if (c->state != COMMAND_WAITS)
-		return;
-	if (c->begun && c->word->look == look_at_stop)
+	if (c->state == COMMAND_WAITS && c->begun && c->word->look == look_at_stop)
 		command_finish(c, true, "stopped");
-	else
-		command_finish(c, false, "preforkd has stopped");
+	else if (c->state == COMMAND_NONE || c->state == COMMAND_WAITS)
+		refuse_end(c, "preforkd has stopped");
 }
 
 void

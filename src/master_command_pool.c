@@ -167,13 +167,13 @@ look_at_scale(struct master_command *c)
 	else if (pool->policy.next_try > util_now_ms())
 		command_finish(c, false, "pool %s: workers do not start: %s", pool->name,
 			       pool->last_failure ? pool->last_failure : "see the log");
-	else if (pool->settled && pool->starved)
+	else if (pool->settled && pool->starved && pool->ops->room() <= 0)
 		command_finish(c, false,
-			       "pool %s has %u workers: there is no room for more, see "
+			       "pool %s has %u worker%s: there is no room for more, see "
 			       "max_workers",
-			       pool->name, pool_active(pool));
-	else if (pool->settled && !pool_is_draining(pool))
-		say_size(c, pool);
+			       pool->name, pool_active(pool), util_plural(pool_active(pool)));
+	else if (pool->settled && !pool->starved && !pool_is_draining(pool))
+		say_size(c, pool); /* else old workers have its places until they leave */
 }
 
 static void

@@ -9,6 +9,7 @@
 #include <event2/bufferevent.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,17 +19,16 @@
 #define CLIENTS_MAX  64
 #define ASK_SECONDS  5
 #define READ_SECONDS 10
-#define GROUPS_MAX   256
 
 #define REFUSED_LOG_MS 1000
 
 struct client {
-	struct bufferevent *bev;
+	struct bufferevent *bev; /* NULL: it has left, see leave() */
 	struct ucred peer;
 	bool asks_only;                /* for the status */
 	struct master_command command; /* state COMMAND_NONE: it has not asked yet */
 	bool answered;
-	struct client *next; /* the younger ones first */
+	struct client *next; /* younger: what waits is done in the order of its coming */
 };
 
 static struct {
@@ -48,8 +48,21 @@ drop(struct client *client)
 	*at = client->next;
 	self.n--;
 	master_command_free(&client->command);
-	bufferevent_free(client->bev);
+	if (client->bev)
+		bufferevent_free(client->bev);
 	free(client);
+}
+
+/* What it has asked for goes on without it, also if that has to wait for something else first. */
+static void
+leave(struct client *client)
+{
+	if (client->command.state != COMMAND_WAITS || client->command.begun) {
+		drop(client);
+		return;
+	}
+	bufferevent_free(client->bev);
+	client->bev = NULL;
 }
 
 /* ---- who may speak ---- */
@@ -57,7 +70,7 @@ drop(struct client *client)
 static bool
 in_group(int fd, gid_t wanted)
 {
-	gid_t groups[GROUPS_MAX];
+	static gid_t groups[NGROUPS_MAX]; /* touched as far as there are some */
 	socklen_t len = sizeof(groups);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
@@ -117,9 +130,15 @@ answer_if_done(struct client *client)
 void
 master_control_look(void)
 {
-	for (struct client *client = self.clients; client; client = client->next) {
+	struct client *next;
+
+	for (struct client *client = self.clients; client; client = next) {
+		next = client->next;
 		master_command_look(&client->command);
-		answer_if_done(client);
+		if (client->bev)
+			answer_if_done(client);
+		else if (client->command.begun || client->command.state != COMMAND_WAITS)
+			drop(client);
 	}
 }
 
@@ -194,7 +213,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	if ((what & BEV_EVENT_EOF) && still_listens(client))
 		bufferevent_disable(bev, EV_READ);
 	else
-		drop(client);
+		leave(client);
 }
 
 /*
@@ -204,22 +223,20 @@ on_event(struct bufferevent *bev, short what, void *arg)
 static void
 make_room(void)
 {
-	struct client *oldest = NULL, *slow = NULL;
+	struct client *slow = self.clients;
 
-	for (struct client *client = self.clients; client; client = client->next) {
-		oldest = client;
-		if (client->command.state == COMMAND_NONE || client->answered)
-			slow = client;
-	}
-	if (self.n >= CLIENTS_MAX)
-		drop(slow ? slow : oldest);
+	if (self.n < CLIENTS_MAX)
+		return;
+	while (slow && slow->command.state != COMMAND_NONE && !slow->answered)
+		slow = slow->next;
+	drop(slow ? slow : self.clients);
 }
 
 void
 master_control_serve(int fd, const struct ucred *peer, bool asks_only)
 {
 	struct timeval tv = { .tv_sec = ASK_SECONDS };
-	struct client *client;
+	struct client *client, **last = &self.clients;
 	struct bufferevent *bev;
 
 	make_room();
@@ -232,8 +249,9 @@ master_control_serve(int fd, const struct ucred *peer, bool asks_only)
 	client->bev = bev;
 	client->peer = *peer;
 	client->asks_only = asks_only;
-	client->next = self.clients;
-	self.clients = client;
+	while (*last)
+		last = &(*last)->next;
+	*last = client;
 	self.n++;
 	bufferevent_setcb(bev, on_read, on_written, on_event, client);
 	bufferevent_setwatermark(bev, EV_READ, 0, CONTROL_LINE_BYTES);
@@ -355,20 +373,25 @@ master_control_give_up(bool taken)
 }
 
 /* The event loop has ended: what is left to say is said without it. */
+static void
+end_client(struct client *client)
+{
+	struct evbuffer *output = bufferevent_get_output(client->bev);
+
+	master_command_end(&client->command);
+	answer_if_done(client);
+	bufferevent_disable(client->bev, EV_READ | EV_WRITE);
+	evbuffer_unfreeze(output, 1); /* bufferevents keep theirs for themselves */
+	evbuffer_write(output, bufferevent_getfd(client->bev));
+}
+
 void
 master_control_end(void)
 {
 	close_socket();
 	while (self.clients) {
-		struct client *client = self.clients;
-		struct evbuffer *output = bufferevent_get_output(client->bev);
-		int fd = bufferevent_getfd(client->bev);
-
-		master_command_end(&client->command);
-		answer_if_done(client);
-		bufferevent_disable(client->bev, EV_READ | EV_WRITE);
-		evbuffer_unfreeze(output, 1); /* bufferevents keep theirs for themselves */
-		evbuffer_write(output, fd);
-		drop(client);
+		if (self.clients->bev)
+			end_client(self.clients);
+		drop(self.clients);
 	}
 }

@@ -72,13 +72,14 @@ static void
 send_signal(pid_t pid, int sig)
 {
 	static struct log_limit limit;
+	char more[LOG_MORE_BYTES];
 	unsigned held_back;
 	int error = kill(pid, sig) < 0 ? errno : 0;
 
 	if (error != 0 && log_limit_pass(&limit, SIGNAL_LOG_MS, &held_back))
-		log_error("cannot send signal %d to worker %d: %s%s (%u more like this)", sig,
-			  (int)pid, strerror(error),
-			  error == EPERM ? ": the master needs CAP_KILL" : "", held_back);
+		log_error("cannot send signal %d to worker %d: %s%s%s", sig, (int)pid,
+			  strerror(error), error == EPERM ? ": the master needs CAP_KILL" : "",
+			  log_limit_more(held_back, more));
 }
 
 /* Where the kernel does not tell how many wait, as without sock_diag(7), it tells if any do. */

@@ -55,11 +55,13 @@ struct master {
 	struct reload_plan *plan;
 	unsigned ticket;       /* of the last one that began */
 	enum reload_kind kind; /* of that one */
+	int64_t begun_ms;      /* that one, too */
 	struct master_outcome outcome;
 	struct listener *control_new; /* the plan's control socket, if it is another one */
 	int gate;                     /* its workers wait for this end to close */
 	int log_fd;                   /* its log, opened; -1: the log stays */
 	bool reload_again;            /* a HUP came meanwhile, or in an upgrade */
+	bool file_refused;            /* when it was last read, since it was last taken over */
 
 	pid_t *sessions; /* of programs whose worker died, until all of them are gone */
 	size_t nsessions;
@@ -84,6 +86,7 @@ unsigned master_again_begin(enum reload_kind kind, struct pool *only);
 void master_reload_step(void);
 void master_forget_stored(const struct pool *pool); /* its listener ends */
 void master_reload_cancel(const char *why);
+const char *master_reload_word(void); /* what is under way, or was the last */
 
 /* For whoever waits for the ticket of the last begin; text is owned by the outcome then. */
 void master_set_outcome(const char *what, bool ok, char *text);
@@ -91,6 +94,7 @@ void master_set_outcome(const char *what, bool ok, char *text);
 /* master_upgrade.c: the old master's side of the hand-over. */
 unsigned master_upgrade_begin(void); /* the ticket of its outcome */
 bool master_upgrade_is_under_way(void);
+bool master_upgrade_has_replaced_us(void); /* the new master serves, whatever becomes of us */
 bool master_upgrade_reaped(pid_t pid, int status); /* false: it is none of the upgrade's */
 void master_upgrade_cancel(const char *why);
 

@@ -16,6 +16,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#define OUTCOME_BYTES 4096 /* an error may quote what the file has, however long it is */
+
 static void
 close_fd(int *fd)
 {
@@ -68,9 +70,16 @@ static const char *const kinds[] = {
 	[RELOAD_RESUME] = "resume",
 };
 
+const char *
+master_reload_word(void)
+{
+	return kinds[master.kind];
+}
+
 void
 master_set_outcome(const char *what, bool ok, char *text)
 {
+	util_cut(text, OUTCOME_BYTES);
 	free(master.outcome.text);
 	master.outcome = (struct master_outcome){
 		.ticket = master.ticket, .ok = ok, .what = what, .text = text, .at = util_now_ms()
@@ -87,8 +96,9 @@ refuse(const char *why)
 		master.status = 1;
 		master.state = MASTER_STOPPING;
 	} else {
+		master.file_refused |= master.kind == RELOAD_FILE;
 		log_error("%s refused, nothing was changed: %s", kinds[master.kind], why);
-		notify_send("READY=1\nSTATUS=The %s was refused: %.300s", kinds[master.kind], why);
+		notify_still_ready("The %s was refused: %s", kinds[master.kind], why);
 		events_add(NULL, EVENT_RELOAD, "%s refused: %s", kinds[master.kind], why);
 		master_set_outcome(kinds[master.kind], false, util_strdup(why));
 	}
@@ -199,6 +209,7 @@ begin(enum reload_kind kind, struct reload_plan *plan, char *err)
 	unsigned ticket = ++master.ticket;
 
 	master.kind = kind;
+	master.begun_ms = util_now_ms();
 	master.plan = plan;
 	if (!plan || open_log(&err) < 0 || master_control_open(&err) < 0 || open_gates(&err) < 0) {
 		refuse(err);
@@ -351,8 +362,10 @@ commit(void)
 	reload_block_listeners(master.plan);
 	close_fd(&master.gate);
 	master.generation++;
-	if (master.plan->conf)
+	if (master.plan->conf) {
 		commit_daemon(master.plan->conf);
+		master.file_refused = false;
+	}
 	master.plan->conf = NULL;
 	for (size_t i = 0; i < master.plan->n; i++)
 		if (on_trial(&master.plan->entries[i]))

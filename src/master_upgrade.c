@@ -30,7 +30,8 @@ static struct {
 	pid_t pid;       /* of the new master; 0: no upgrade is under way */
 	int fd, past_fd; /* past_fd: see master_past.c */
 	struct event *event, *timer;
-	bool leaving; /* it serves, and we let go */
+	bool leaving;  /* it serves, and we let go */
+	bool replaced; /* the same, and it stays so */
 } self = { .fd = -1, .past_fd = -1 };
 
 /* What it says: lines, of which the last one may not be complete. */
@@ -49,6 +50,12 @@ bool
 master_upgrade_is_under_way(void)
 {
 	return self.pid != 0;
+}
+
+bool
+master_upgrade_has_replaced_us(void)
+{
+	return self.replaced;
 }
 
 static void
@@ -78,7 +85,7 @@ abandon(const char *why)
 	if (pid > 0)
 		kill(pid, SIGKILL); /* its workers wait for a start that never comes, and go */
 	log_error("upgrade abandoned, nothing was changed: %s", why);
-	notify_send("READY=1\nSTATUS=The upgrade was abandoned: %.300s", why);
+	notify_still_ready("The upgrade was abandoned: %s", why);
 	events_add(NULL, EVENT_RELOAD, "upgrade abandoned: %s", why);
 	master_set_outcome("upgrade", false, util_strdup(why));
 }
@@ -140,7 +147,7 @@ take_leave(const char *taken)
 			 (int)pid, strerror(errno));
 	if (master.reload_again)
 		kill(pid, SIGHUP); /* it may have read the file before that was asked for */
-	self.leaving = true;
+	self.leaving = self.replaced = true;
 	wait_for_it(SIGN_OF_LIFE_MS);
 	master.state = MASTER_STOPPING;
 	for (size_t i = 0; i < master.npools; i++) {

@@ -19,6 +19,8 @@ enum { TAKEN = -1, GONE = -2 };
 /* Before the names of what we store ourselves: those of a socket unit may be like any pool's. */
 #define STORED "preforkd-stored-"
 
+#define STATUS_BYTES 400
+
 static struct {
 	int fd; /* to the manager; -1: there is none */
 	char *path;
@@ -166,6 +168,22 @@ notify_send(const char *fmt, ...)
 	va_end(ap);
 	if (len > 0 && (size_t)len < sizeof(text))
 		send(self.fd, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void
+notify_still_ready(const char *fmt, ...)
+{
+	char text[STATUS_BYTES + 1], clean[STATUS_BYTES + 1];
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (len < 0)
+		return;
+	util_escape(clean, sizeof(clean), text, strlen(text));
+	notify_send("READY=1\nSTATUS=%s", clean);
 }
 
 bool

@@ -28,6 +28,12 @@ void notify_connect(void);
 /* Lines of VAR=value.  Never blocks; what the manager does not take is lost. */
 void notify_send(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
+/*
+ * READY=1, as before, and this STATUS, cut where it is long.  It may quote what a worker or a
+ * file says: what would be a line of its own, and an order to the manager, is made harmless.
+ */
+void notify_still_ready(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
 /* RELOADING=1 with the time that the protocol wants. */
 void notify_reloading(void);
 

@@ -254,12 +254,12 @@ write_pool(FILE *out, struct pool *pool, int64_t now)
 }
 
 void
-status_events(FILE *out, const struct pool *only, int64_t now)
+status_events(FILE *out, const char *only, int64_t now)
 {
 	const struct events_entry *event;
 
 	for (size_t i = 0; (event = events_get(i)); i++) {
-		if (only && event->pool[0] && strcmp(event->pool, only->name) != 0)
+		if (only && event->pool[0] && strcmp(event->pool, only) != 0)
 			continue;
 		control_record_begin(out, "event");
 		control_record_number(out, "ago_ms", util_max(now - event->at, 0));

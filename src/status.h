@@ -11,7 +11,7 @@
 /* One record for a pool, and one for each of its processes behind it. */
 void status_pool(FILE *out, struct pool *pool, int64_t now);
 
-/* What happened last to the daemon and to that pool, or (NULL) to all of them. */
-void status_events(FILE *out, const struct pool *only, int64_t now);
+/* What happened last to the daemon and to the pool of that name, or (NULL) to all of them. */
+void status_events(FILE *out, const char *only, int64_t now);
 
 #endif

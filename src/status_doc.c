@@ -14,6 +14,7 @@ static const struct status_field daemon_fields[] = {
 	{ "uptime_ms", "uptime_s", STATUS_MS, DAEMON(uptime_ms) },
 	{ "generation", "generation", STATUS_NUMBER, DAEMON(generation) },
 	{ "config_file", "config_file", STATUS_TEXT, DAEMON(config_file) },
+	{ "config_refused", "config_refused", STATUS_UNKNOWN_IS_MINUS_1, DAEMON(config_refused) },
 	{ "state", "state", STATUS_TEXT, DAEMON(state) },
 	{ "workers", "workers", STATUS_NUMBER, DAEMON(workers) },
 	{ "max_workers", "max_workers", STATUS_NUMBER, DAEMON(max_workers) },

@@ -45,6 +45,7 @@ struct status_doc {
 	char *version, *config_file, *state, *reload_what, *reload_state, *reload_text;
 	char *log_lost_why;
 	int64_t pid, uptime_ms, generation, workers, max_workers, reload_ago_ms;
+	int64_t config_refused; /* 1: config_file has what does not work, and is not in force */
 	int64_t log_lost, log_lost_ago_ms; /* lines that the log lacks, and the last one's age */
 	struct status_event *events;
 	struct status_pool *pools;

@@ -7,6 +7,8 @@
 
 const struct status_state status_states[STATUS_STATES] = {
 	{ "idle", "I", "idle" },
+	{ "running", "P", "running a program that accepts" },
+	{ "waiting", "T", "waiting for its turn or a header" },
 	{ "reading", "R", "reading a request" },
 	{ "busy", "B", "busy, working" },
 	{ "writing", "W", "writing an answer" },

@@ -54,7 +54,7 @@ struct status_state {
 	const char *name, *letter, *meaning;
 };
 
-#define STATUS_STATES 11 /* the last one is for words that are not known */
+#define STATUS_STATES 13 /* the last one is for words that are not known */
 extern const struct status_state status_states[STATUS_STATES];
 
 /* The row of a state, that of unknown ones if there is none. */

@@ -173,9 +173,9 @@ put_reload(FILE *out, const struct page *page)
 		return;
 	}
 	status_html_text(out, doc->reload_state);
-	putc(' ', out);
+	fputs(status_text_is_under_way(doc) ? " for " : " ", out);
 	status_html_put(out, status_text_span(doc->reload_ago_ms));
-	fputs(" ago", out);
+	fputs(status_text_is_under_way(doc) ? "" : " ago", out);
 	if (!reload_is(page, "refused") && doc->reload_text[0]) {
 		fputs(": ", out);
 		status_html_text(out, doc->reload_text);

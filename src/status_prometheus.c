@@ -115,6 +115,14 @@ seconds(int64_t ms)
 	return (ms + 500) / 1000;
 }
 
+/* A daemon that does not say it has only the last outcome, whatever that was of. */
+static bool
+is_file_refused(const struct status_doc *doc)
+{
+	return doc->config_refused < 0 ? strcmp(doc->reload_state, "refused") == 0
+				       : doc->config_refused > 0;
+}
+
 static void
 print_daemon(const struct status_doc *doc, int64_t now_ms, FILE *out)
 {
@@ -129,13 +137,12 @@ print_daemon(const struct status_doc *doc, int64_t now_ms, FILE *out)
 	begin(out, "preforkd_max_workers", "gauge", "Workers that all pools may have at most.");
 	fprintf(out, "preforkd_max_workers %" PRId64 "\n", doc->max_workers);
 	begin(out, "preforkd_last_reload_successful", "gauge",
-	      "0 if the last reload was refused, else 1.");
-	fprintf(out, "preforkd_last_reload_successful %d\n",
-		strcmp(doc->reload_state, "refused") != 0);
+	      "0 if the configuration file was refused when it was last read, else 1.");
+	fprintf(out, "preforkd_last_reload_successful %d\n", !is_file_refused(doc));
 	if (strcmp(doc->reload_state, "done") != 0 && strcmp(doc->reload_state, "refused") != 0)
 		return;
 	begin(out, "preforkd_last_reload_timestamp_seconds", "gauge",
-	      "When the last reload ended, since 1970.");
+	      "When the last reload, recycling, resuming or upgrade ended, since 1970.");
 	fprintf(out, "preforkd_last_reload_timestamp_seconds %" PRId64 "\n",
 		seconds(now_ms - doc->reload_ago_ms));
 }
@@ -161,15 +168,25 @@ print_pool_state(const struct status_doc *doc, FILE *out)
 }
 
 static void
-print_workers(const struct status_doc *doc, FILE *out)
+count_workers(const struct status_pool *pool, int64_t *n)
+{
+	for (size_t i = 0; i < pool->n; i++)
+		n[status_state_find(pool->workers[i].state)]++;
+}
+
+/* With those of the pools that have left their name to another one. */
+static void
+print_workers(const struct status_doc *doc, const struct status_doc *left, FILE *out)
 {
 	begin(out, "preforkd_workers", "gauge", "Workers by what they do.");
 	for (size_t i = 0; i < doc->n; i++) {
 		const struct status_pool *pool = &doc->pools[i];
 		int64_t n[STATUS_STATES] = { 0 };
 
-		for (size_t k = 0; k < pool->n; k++)
-			n[status_state_find(pool->workers[k].state)]++;
+		count_workers(pool, n);
+		for (size_t k = 0; k < left->n; k++)
+			if (strcmp(left->pools[k].name, pool->name) == 0)
+				count_workers(&left->pools[k], n);
 		for (size_t k = 0; k < STATUS_STATES; k++)
 			put_count(out, "preforkd_workers", pool, "state", status_states[k].name,
 				  n[k]);
@@ -231,16 +248,46 @@ print_durations(const struct status_doc *doc, FILE *out)
 	}
 }
 
+static bool
+is_stopping(const struct status_pool *pool)
+{
+	return strcmp(pool->state, "stopping") == 0;
+}
+
+/* A reload has dropped it, and the next one has brought it back before its workers had left. */
+static bool
+has_heir(const struct status_doc *doc, const struct status_pool *pool)
+{
+	if (!is_stopping(pool))
+		return false;
+	for (const struct status_pool *p = doc->pools; p < doc->pools + doc->n; p++)
+		if (p != pool && strcmp(p->name, pool->name) == 0 && (p > pool || !is_stopping(p)))
+			return true;
+	return false;
+}
+
+/* No series may stand there twice: pools of one name are one, and have the same counters. */
 void
 status_prometheus_print(const struct status_doc *doc, int64_t now_ms, FILE *out)
 {
+	struct status_doc shown = { .n = 0 }, left = { .n = 0 };
+
+	shown.pools = util_calloc(doc->n + 1, sizeof(*shown.pools));
+	left.pools = util_calloc(doc->n + 1, sizeof(*left.pools));
+	for (size_t i = 0; i < doc->n; i++) {
+		struct status_doc *to = has_heir(doc, &doc->pools[i]) ? &left : &shown;
+
+		to->pools[to->n++] = doc->pools[i];
+	}
 	print_daemon(doc, now_ms, out);
-	print_pool_state(doc, out);
-	print_workers(doc, out);
-	print_metrics(doc, out);
-	print_reasons(doc, "preforkd_refused_total", "Connections closed unserved, by reason.",
+	print_pool_state(&shown, out);
+	print_workers(&shown, &left, out);
+	print_metrics(&shown, out);
+	print_reasons(&shown, "preforkd_refused_total", "Connections closed unserved, by reason.",
 		      &status_refusals, out);
-	print_reasons(doc, "preforkd_worker_deaths_total", "Workers that died unasked, by reason.",
-		      &status_deaths, out);
-	print_durations(doc, out);
+	print_reasons(&shown, "preforkd_worker_deaths_total",
+		      "Workers that died unasked, by reason.", &status_deaths, out);
+	print_durations(&shown, out);
+	free(shown.pools);
+	free(left.pools);
 }

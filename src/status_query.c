@@ -56,6 +56,13 @@ status_query(const char *socket, char *const *pools, int64_t timeout_ms, char **
 	return NULL;
 }
 
+/* A reload has dropped it: who stops wholly says so of the daemon. */
+static bool
+is_dropped(const struct status_pool *pool)
+{
+	return strcmp(pool->state, "stopping") == 0;
+}
+
 bool
 status_is_ready(const struct status_doc *doc, char **why)
 {
@@ -65,6 +72,8 @@ status_is_ready(const struct status_doc *doc, char **why)
 	for (size_t i = 0; i < doc->n && !*why; i++) {
 		const struct status_pool *pool = &doc->pools[i];
 
+		if (is_dropped(pool))
+			continue;
 		if (strcmp(pool->state, "running") != 0)
 			*why = util_format("pool %s is %s", pool->name, pool->state);
 		else if (pool->idle + pool->busy < pool->min_ready)
@@ -81,8 +90,7 @@ status_is_draining(const struct status_doc *doc)
 	if (strcmp(doc->state, "stopping") == 0)
 		return true;
 	for (size_t i = 0; i < doc->n; i++)
-		if (strncmp(doc->pools[i].state, "drain", 5) == 0 ||
-		    strcmp(doc->pools[i].state, "stopping") == 0)
+		if (strncmp(doc->pools[i].state, "drain", 5) == 0)
 			return true;
 	return false;
 }
@@ -96,8 +104,8 @@ status_idle_percent(const struct status_doc *doc)
 		const struct status_pool *pool = &doc->pools[i];
 		int64_t max = util_max(pool->max_workers, 1);
 
-		if (strcmp(pool->service, "status") == 0)
-			continue; /* one of its workers is asking */
+		if (is_dropped(pool) || strcmp(pool->service, "status") == 0)
+			continue; /* of the latter, one worker is asking */
 		least = util_min(least, 100 * util_max(max - pool->busy, 0) / max);
 	}
 	return (int)util_max(least, 1);

@@ -15,11 +15,11 @@ struct status_doc *status_query(const char *socket, char *const *pools, int64_t 
 
 /*
  * Does every pool have its least number of workers, and is none about to end?  If not, *why
- * is a sentence, owned by the caller.
+ * is a sentence, owned by the caller.  A pool that a reload has dropped does not count.
  */
 bool status_is_ready(const struct status_doc *doc, char **why);
 
-/* A pool or the daemon takes no new connections any more, or soon. */
+/* A pool that the configuration has, or the daemon, takes no new connections, or soon. */
 bool status_is_draining(const struct status_doc *doc);
 
 /* How much of the pool with the least of it is free, from 1 to 100: never "nothing". */

@@ -149,6 +149,12 @@ put_span(FILE *out, const char *before, int64_t ms, const char *behind)
 	free(span);
 }
 
+bool
+status_text_is_under_way(const struct status_doc *doc)
+{
+	return strcmp(doc->reload_state, "under way") == 0;
+}
+
 static void
 print_reload(const struct status_doc *doc, FILE *out)
 {
@@ -156,10 +162,14 @@ print_reload(const struct status_doc *doc, FILE *out)
 		fputs(", no reload yet\n", out);
 		return;
 	}
-	fputs(", last ", out);
+	fputs(status_text_is_under_way(doc) ? ", " : ", last ", out);
 	put_text(out, doc->reload_what[0] ? doc->reload_what : "reload");
-	put_span(out, " ", doc->reload_ago_ms, " ago: ");
-	put_text(out, doc->reload_state);
+	if (status_text_is_under_way(doc)) {
+		put_span(out, " under way for ", doc->reload_ago_ms, "");
+	} else {
+		put_span(out, " ", doc->reload_ago_ms, " ago: ");
+		put_text(out, doc->reload_state);
+	}
 	putc('\n', out);
 	if (doc->reload_text[0]) {
 		fputs("  ", out);

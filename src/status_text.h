@@ -7,6 +7,8 @@
 
 #include "status_doc.h"
 
+#include <stdbool.h>
+
 void status_text_print(const struct status_doc *doc, FILE *out);
 void status_text_print_workers(const struct status_doc *doc, FILE *out);
 
@@ -15,6 +17,9 @@ void status_text_print_workers(const struct status_doc *doc, FILE *out);
  * have any byte in them.
  */
 char **status_text_notes(const struct status_pool *pool);
+
+/* A reload, recycling or resuming has begun, and its age is from then on. */
+bool status_text_is_under_way(const struct status_doc *doc);
 
 /* A time span in at most seven characters: 0.3s, 42s, 5m03s, 2h05m, 3d04h. */
 char *status_text_span(int64_t ms);

@@ -147,7 +147,7 @@ obey(int key)
 	struct top_view *v = &self.view;
 
 	if (v->help) {
-		v->help = false;
+		v->help = key == TOP_KEY_RESIZE;
 		return true;
 	}
 	switch (key) {
@@ -194,12 +194,11 @@ run_screen(void)
 	int64_t next = util_now_ms();
 
 	while (!ended_by) {
-		int64_t now = util_now_ms();
 		int key;
 
-		if (now >= next && !self.view.paused) {
+		if (util_now_ms() >= next && !self.view.paused) {
 			look();
-			next = now + self.view.delay_ms;
+			next = util_now_ms() + self.view.delay_ms; /* keys, if it does not answer */
 		}
 		draw();
 		key = top_screen_key(self.view.paused ? DELAY_MAX_MS : next - util_now_ms());

@@ -158,18 +158,21 @@ draw_daemon(const struct top_view *v)
 {
 	char *up = status_text_span(v->doc->uptime_ms),
 	     *ago = status_text_span(v->doc->reload_ago_ms);
+	const char *what = v->doc->reload_what[0] ? v->doc->reload_what : "reload";
 
 	putf(0, 0, A_BOLD, "preforkd %s", v->doc->version);
 	putf(0, 18, A_NORMAL, "pid %lld  up %s  %s  %lld of %lld workers", (long long)v->doc->pid,
 	     up, v->doc->state, (long long)v->doc->workers, (long long)v->doc->max_workers);
 	if (strcmp(v->doc->reload_state, "none") == 0)
 		putf(1, 0, A_NORMAL, "not reloaded since the start");
+	else if (status_text_is_under_way(v->doc))
+		putf(1, 0, A_NORMAL, "%s under way for %s", what, ago);
 	else
 		putf(1, 0,
 		     strcmp(v->doc->reload_state, "refused") == 0
 			 ? COLOR_PAIR(PAIR_TROUBLE) | A_BOLD
 			 : A_NORMAL,
-		     "reload %s %s ago: %s", v->doc->reload_state, ago, v->doc->reload_text);
+		     "%s %s %s ago: %s", what, v->doc->reload_state, ago, v->doc->reload_text);
 	free(up);
 	free(ago);
 	return 2;

@@ -212,3 +212,13 @@ util_escape(char *dst, size_t size, const char *src, size_t len)
 	dst[out] = '\0';
 	return out;
 }
+
+void
+util_cut(char *text, size_t bytes)
+{
+	if (strnlen(text, bytes + 1) <= bytes)
+		return;
+	while (bytes > 0 && ((unsigned char)text[bytes] & 0xc0) == 0x80)
+		bytes--;
+	text[bytes] = '\0';
+}

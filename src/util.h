@@ -75,4 +75,7 @@ int64_t util_now_coarse_ms(void);
  */
 size_t util_escape(char *dst, size_t size, const char *src, size_t len);
 
+/* In place, to so many bytes at most, and not within a character of UTF-8. */
+void util_cut(char *text, size_t bytes);
+
 #endif

@@ -224,7 +224,11 @@ cannot_start(const char *step, const char *object, const char *why)
 {
 	char words[SCOREBOARD_TEXT_BYTES + 1], more[LOG_MORE_BYTES];
 	unsigned held_back;
+	sigset_t all;
 
+	/* Who has the turn to say it is not ended before, for another one that has failed, too. */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
 	snprintf(words, sizeof(words), "%s: %s", step, why);
 	scoreboard_say(&self.worker->scoreboard->slots[self.worker->slot], words, strlen(words));
 	if (log_limit_pass(&self.worker->scoreboard->start_limit, START_LOG_MS, &held_back))

@@ -139,6 +139,7 @@
 		up: doc => span(msOf(doc.uptime_s)),
 		pid: doc => String(doc.pid),
 		reload: ({ last_reload: last }) => last.ago_s === null || !last.state ? "none"
+			: last.state === "under way" ? "under way for " + span(msOf(last.ago_s))
 			: last.state + " " + span(msOf(last.ago_s)) + " ago" +
 			(last.state !== "refused" && last.text ? ": " + last.text : ""),
 		refusal: ({ last_reload: last }) => last.state !== "refused" ? ""

@@ -14,7 +14,7 @@ look_up(const struct service_setup *setup, const struct conn *conn, const char *
 	int64_t until, char name[HOSTNAME_BYTES])
 {
 	static const char doing[] = "looks up names";
-	char client[ADDRESS_TEXT_BYTES];
+	char client[ADDRESS_TEXT_BYTES], more[LOG_MORE_BYTES];
 	unsigned held_back;
 	int error;
 
@@ -23,11 +23,11 @@ look_up(const struct service_setup *setup, const struct conn *conn, const char *
 		return 0;
 	error = errno;
 	if (log_limit_pass(&setup->scoreboard->lookup_limit, LOG_MS, &held_back))
-		log_notice("pool %s: %s: no name of %s: %s (%u more like this)", setup->pool,
+		log_notice("pool %s: %s: no name of %s: %s%s", setup->pool,
 			   address_format(conn->peer, conn->peer_len, client), ip,
 			   error == ETIME ? "it takes longer than hostname_timeout"
 					  : strerror(error),
-			   held_back);
+			   log_limit_more(held_back, more));
 	return -1;
 }
 

@@ -49,7 +49,7 @@ FIGURES = dict(
     requests=51002, bytes_in=3284112, bytes_out=1104822134, given_way=12, refused_times=2,
     refused_access=31, p50_us=1240, p90_us=8400, p99_us=41250, max_us=2104000, timed_out=1,
     died_signal=3, died_exit=2, crashes=5, durations='1000:20000,inf:51002', duration_sum_us=99)
-BUSY_MIX = dict(idle=8, reading=2, busy=5, writing=4, keepalive=4, closing=1)
+BUSY_MIX = dict(idle=8, reading=2, busy=5, writing=4, keepalive=4, closing=1, waiting=1)
 
 
 def everyday(more=0):

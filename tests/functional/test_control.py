@@ -21,6 +21,7 @@ from load import (ANSWERED, Load, crowd, held, open_client, outcome, pool, read_
 from test_processes import STRANGER, Strace, status_of
 from test_signals import changed, refuses
 from test_systemd import Activated, listening
+from web import http
 
 FAILED, NO_DAEMON, TIMEOUT = 1, 3, 4
 ENDLESS = script('echo $$; exec sleep 600')
@@ -28,8 +29,9 @@ ENDLESS = script('echo $$; exec sleep 600')
 CANNOT_START = 'rlimit_nofile = 2147483647'
 AT_ONCE = 5  # seconds: what is done at once, on a busy machine
 
-DAEMON_KEYS = ['version', 'pid', 'uptime_s', 'generation', 'config_file', 'state', 'workers',
-               'max_workers', 'log_lost', 'log_lost_ago_s', 'log_lost_why', 'last_reload', 'events', 'pools']
+DAEMON_KEYS = ['version', 'pid', 'uptime_s', 'generation', 'config_file', 'config_refused', 'state',
+               'workers', 'max_workers', 'log_lost', 'log_lost_ago_s', 'log_lost_why', 'last_reload',
+               'events', 'pools']
 POOL_KEYS = ['name', 'service', 'listen', 'state', 'idle', 'busy', 'kept', 'starting', 'draining',
              'total', 'max_workers', 'accepted', 'queue_length', 'queue_limit', 'crashes', 'respawns',
              'generation', 'shed', 'refused_access', 'refused_times', 'refused_load',
@@ -227,6 +229,23 @@ def test_the_last_reload_is_remembered_with_its_outcome():
         daemon.reload(conf + 'nonsense = 1', expect='refused')
         last = daemon.status()['last_reload']
         assert last['state'] == 'refused' and f'{daemon.conf_path}:' in last['text']
+        daemon.reload(pool('echo', f'workers = "{"9" * 70000}"'), expect='refused')
+        assert f'{daemon.conf_path}:' in daemon.status()['last_reload']['text']
+        daemon.done('recycle')  # of what is in force
+        status = daemon.status()
+        assert (status['last_reload']['state'], status['config_refused']) == ('done', 1)
+        daemon.reload(conf)
+        assert daemon.status()['config_refused'] == 0
+
+
+def test_a_reload_of_many_pools_is_told_in_one_line_with_what_has_changed():
+    names = [f'a-pool-with-{"a-long-name-" * 4}{i:02}' for i in range(40)]
+    many = [pool(name, 'start_workers = 0', 'min_spare_workers = 0', listen=f'@{{dir}}/{name}')
+            for name in names]
+    with Daemon(''.join(many) + pool('last', 'workers = 1')) as daemon:
+        line = daemon.reload(''.join(many[:-1]) + pool('last', 'workers = 2'))
+        assert f'kept {names[0]}, ' in line and f', {names[19]} and 19 more; changed in place last; ' in line
+        assert line.endswith(f'; dropped {names[-1]}')
 
 
 def test_crashes_and_respawns_are_counted():
@@ -403,6 +422,19 @@ def test_a_reload_goes_on_when_the_one_who_waits_for_it_is_killed(tmp_path):
 
 
 @needs_preload
+def test_what_waits_for_a_reload_goes_on_when_time_is_up(tmp_path):
+    with reload_takes_its_time(tmp_path) as (daemon, wait):
+        daemon.done('reload', '--no-wait')
+        daemon.write(pool('echo', 'workers = 2'))
+        for words in ('reload',), ('scale', 'echo', '3'):
+            result = daemon.ctl(*words, '--timeout', '300ms')
+            assert result.returncode == TIMEOUT and 'it goes on' in result.stderr
+        wait.unlink()  # in the order of their coming: a reload ends a scaling
+        wait_pool(daemon, 'echo', max_workers=3, idle=3)
+        assert len(re.findall('reload done', daemon.log())) == 2
+
+
+@needs_preload
 def test_a_stop_ends_a_reload_that_somebody_waits_for(tmp_path):
     with reload_takes_its_time(tmp_path) as (daemon, _), daemon.ctl_begun('reload') as process:
         eventually(lambda: daemon.status()['last_reload']['state'] == 'under way', 'the reload')
@@ -420,6 +452,26 @@ def test_reopen_is_what_logrotate_needs():
         assert 'reload done' not in old.read_text()
 
 
+def test_what_cannot_be_reopened_is_told_once_and_keeps_nothing_else():
+    conf = ''.join(http(name=name, root='{dir}', options=('workers = 1', f'access_log = "{{dir}}/{name}/log"'))
+                   for name in ('gone', 'there', 'away')) + pool('echo')
+    daemon = Daemonized(conf)
+    for name in 'gone', 'there', 'away':
+        (daemon.dir / name).mkdir()
+    with daemon:
+        for name in 'gone', 'away':
+            (daemon.dir / name).rename(daemon.dir / f'{name}.old')
+        (daemon.dir / 'there/log').unlink()
+        old = daemon.log_path.rename(daemon.dir / 'log.1')
+        daemon.log_path.mkdir()
+        daemon.log_path = old
+        failed(daemon, 'reopen', text=f'cannot open the log {daemon.dir}/log: Is a directory')
+        told = re.findall(r'error: cannot open the log \S+/(\S+)/log: .*; the old one stays open$',
+                          daemon.log(), re.M)
+        assert told == [daemon.dir.name, 'gone', 'away']
+        assert (daemon.dir / 'there/log').exists()
+
+
 # --- scale -------------------------------------------------------------------------------
 
 def test_a_fixed_pool_is_scaled_to_a_number_and_by_one():
@@ -435,6 +487,16 @@ def test_a_fixed_pool_is_scaled_to_a_number_and_by_one():
         assert first & set(daemon.workers())
         daemon.reload()  # for good until the next one
         daemon.wait_workers(3)
+
+
+def test_a_pool_whose_old_workers_have_the_room_is_scaled_when_they_leave():
+    with Daemon(pool('echo', 'workers = 2', 'old_generation_max = 1')) as daemon:
+        with held(daemon, 'echo', 2):
+            daemon.done('recycle')
+            wait_pool(daemon, 'echo', idle=1, draining=2)
+            result = daemon.ctl('scale', 'echo', '4', '--timeout', '300ms')
+            assert result.returncode == TIMEOUT, result
+        assert daemon.done('scale', 'echo', '4') == 'pool echo has 4 workers\n'
 
 
 def test_a_dynamic_pool_is_scaled_by_its_spare_workers():
@@ -763,7 +825,7 @@ def test_a_stop_waits_for_who_is_in_and_answers_when_all_has_ended():
         with daemon.ctl_begun('stop') as stop:
             daemon.wait_log('stopping')
             eventually(lambda: refuses(where), 'the address to be closed')
-            assert daemon.status()['state'] == 'stopping'
+            assert daemon.status()['state'] == pool_state(daemon, 'echo') == 'stopping'
             client.sendall(b'more\n')
             assert client.recv(5) == b'more\n' and stop.poll() is None
             client.close()
@@ -983,6 +1045,8 @@ def test_an_ordinary_user_is_refused_and_a_member_of_the_group_is_let_in():
         assert result.returncode == NO_DAEMON and result.stdout == ''
         assert 'daemon' in result.stderr and str(daemon.control_path) in result.stderr
         result = daemon.ctl('status', wrap=as_stranger(1))
+        assert (result.returncode, result.stderr) == (0, '')
+        result = daemon.ctl('status', wrap=as_stranger(1, *range(40000, 40300)))
         assert (result.returncode, result.stderr) == (0, '')
         result = daemon.ctl('recycle', wrap=as_stranger(1))
         assert result.returncode == 0

@@ -93,6 +93,8 @@ CANNOT_START = pool('sick', 'workers = 2', 'rlimit_nofile = 2147483647')
 
 def test_a_pool_that_cannot_start_is_an_error_of_the_command():
     assert_refuses_to_start(Daemonized(ECHO + CANNOT_START), 'pool sick', 'rlimits')
+    conf = CANNOT_START.replace('sick', 's\u009b31mick')  # on a terminal: in red
+    assert_refuses_to_start(Daemonized(conf), r'pool s\xc2\x9b31mick')
 
 
 def test_a_pool_that_cannot_start_is_an_error_in_the_foreground_too():
@@ -308,7 +310,9 @@ def with_syslog():
     """A daemon that logs to syslog, facility local3, and the syslog."""
     program = pool('program', 'workers = 1', 'exec { command = { "/bin/echo", "hello" } }',
                    service='exec', listen='{dir}/socket')
-    daemon = Daemonized(program, level='info')
+    jailed = pool('jailed', 'workers = 1', 'chroot = "{dir}/jail"', 'deny = { "127.0.0.1" }')
+    daemon = Daemonized(program + jailed, level='info')
+    (daemon.dir / 'jail').mkdir()
     if not can_have_own_dev(daemon.dir / 'dev'):
         pytest.skip('needs the right to mount')
     text = daemon.conf_path.read_text().replace(f'"{daemon.log_path}"', '"syslog:local3"')
@@ -347,3 +351,8 @@ def test_a_syslog_that_was_restarted_is_found_again(with_syslog):
     syslog.wait(r'.*pool program: .* ended with status 0 .*')
     daemon.signal(signal.SIGHUP)
     syslog.wait(r'.*: reload done.*')
+    # The master has shown it to who cannot look for it.
+    port = next(line.rsplit(':', 1)[1] for line in syslog.lines if 'pool jailed: listening' in line)
+    with socket.create_connection(('127.0.0.1', int(port))) as sock:
+        assert read_all(sock) == b''
+    syslog.wait(r'.*pool jailed: refused 127.0.0.1:.*')

@@ -512,6 +512,8 @@ def test_commands_and_options_are_completed():
     assert len(commands) == 14 and sorted(complete('')) == sorted(commands)
     assert complete('re') == ['reload', 'reopen', 'recycle', 'resume']
     assert complete('--timeout', '5s', 'work') == ['workers']
+    assert complete('--timeout', '=', '5s', 'work') == ['workers']  # --timeout=5s, as bash splits it
+    assert complete('--timeout', '=', 'w') == complete('--timeout', '=') == []
     assert complete('--timeout', '') == [] and complete('scale', 'www', '') == []
     assert complete('-') == ['-s', '--timeout', '--help', '--version']
     for command in commands:
@@ -535,6 +537,7 @@ def test_pools_and_workers_are_asked_of_the_daemon():
         assert complete('drain', '-s', fake.path, '--no-wait', 'w') == ['www', r'web\ site']
         assert complete('-s', fake.path, 'kill', '--now', '') == ['4711', '4822', '5000']
         assert complete('-s', fake.path, 'kill', '48') == ['4822']
+        assert complete(f'-s{fake.path}', '--timeout', '=', '1s', 'drain', 'w') == ['www', r'web\ site']
         assert complete('-s', fake.path[:-2]) == [fake.path]
         assert complete('-s', fake.path, 'reload', '') == []
     assert complete('-s', '/nowhere', 'drain', '') == []

@@ -52,7 +52,7 @@ def test_it_is_whole_without_its_script(page):
         assert page.urls == [site.url] and site.asked == 0
 
 
-@pytest.mark.parametrize('records', [everyday(), crowd(150), DAEMON + END, DAEMON + pool('a') + END],
+@pytest.mark.parametrize('records', [everyday(), crowd(150), DAEMON.replace(b'none', b'under way') + END, DAEMON + pool('a') + END],
                          ids=['everyday', 'crowd', 'no-pools', 'no-workers'])
 def test_its_script_shows_the_same_as_the_server(page, records):
     with Site(records) as site:

@@ -73,6 +73,14 @@ def test_ready_is_told_when_the_workers_are_and_stopping_at_the_stop(manager):
         == [{'READY'}, {'STOPPING'}]
 
 
+def test_what_a_refusal_quotes_is_no_order_to_the_manager(manager):
+    with echo_daemon(manager) as daemon:
+        manager.wait('READY')
+        daemon.reload(ECHO % ('127.0.0.1:0', 3) + 'log_format = "x\nMAINPID=1\nSTOPPING=1"\n', expect='refused')
+        assert manager.wait('READY', 2).keys() == {'READY', 'STATUS'}
+        assert r'x\x0aMAINPID=1\x0a' in manager.messages()[-1]['STATUS']
+
+
 def test_every_reload_is_begun_and_ended_good_or_bad(manager):
     with echo_daemon(manager) as daemon:
         for number in range(1, 101):

@@ -164,9 +164,12 @@ def test_any_size_of_the_screen_will_do(columns, lines):
     with Daemon(CONF) as daemon, Terminal(daemon) as terminal:
         terminal.press('i')
         terminal.wait(r'^ *\d+ shell +idle')
+        terminal.press('h')
+        terminal.wait('pause and go on')
         terminal.run('resize-window', '-x', str(columns), '-y', str(lines))
-        terminal.wait('^preforkd')
         eventually(lambda: len(terminal.screen().split('\n')) == lines + 1, 'the new size')
+        terminal.press('h')  # the new size is no key that has ended the help
+        terminal.wait('^preforkd')
         terminal.wait('^by time|^preforkd')
         terminal.press('q')
         terminal.wait('^status 0')

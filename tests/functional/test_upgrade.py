@@ -16,8 +16,8 @@ import pytest
 
 from daemonized import Background, Daemonized
 from fastcgi import free_port
-from harness import (PATIENCE, PREFORKD, Daemon, alive, children, eventually, proc_stat, title,
-                     without_proc, workers_of)
+from harness import (PATIENCE, PREFORKD, Daemon, alive, children, eventually, proc_stat, read_all,
+                     title, without_proc, workers_of)
 from load import ANSWERED, Load, held, open_client, outcome, paced, pool, read_answer, script
 from test_control import FAILED, finish, wait_pool
 from test_signals import changed
@@ -463,6 +463,23 @@ def test_a_second_upgrade_while_one_is_under_way_is_refused():
             assert first.wait(PATIENCE) == FAILED
         assert daemon.log().count('upgrade: started') == 1
         assert succeeds(daemon)
+
+
+def test_who_speaks_to_the_old_master_is_told_to_say_it_again():
+    with Upgraded(ECHO) as daemon:
+        daemon.put_binary(b'#!/bin/sh\nwhile [ -e "%s/wait" ]; do sleep 0.05; done\nexec %s "$@"\n' % (
+            bytes(daemon.dir), PREFORKD.encode()))
+        (daemon.dir / 'wait').touch()
+        with daemon.control_connect() as silent, daemon.ctl_begun('upgrade', '--no-wait') as upgrade:
+            assert upgrade.wait(PATIENCE) == 0
+            with daemon.ctl_begun('reload') as reload:
+                daemon.wait_log('control: .*: reload')
+                (daemon.dir / 'wait').unlink()
+                _, said = reload.communicate(timeout=PATIENCE)
+            assert reload.returncode == FAILED and 'say it again' in said
+            assert b'say it again' in read_all(silent)
+        daemon.follow(daemon.status()['pid']).wait(PATIENCE)
+        assert 'reload done' in daemon.done('reload')
 
 
 def test_who_waits_for_an_upgrade_hears_of_its_end_also_when_a_bad_reload_follows_at_once():

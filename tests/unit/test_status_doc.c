@@ -240,6 +240,7 @@ the_json_document_has_its_order_and_its_units(void **state)
 	    text, "{\n  \"version\": \"0.1.0\",\n  \"pid\": 812,\n  \"uptime_s\": 65.321,\n"
 		  "  \"generation\": 2,\n"
 		  "  \"config_file\": \"/etc/preforkd/preforkd.conf\",\n"
+		  "  \"config_refused\": -1,\n"
 		  "  \"state\": \"running\",\n  \"workers\": 12,\n"
 		  "  \"max_workers\": 1000,\n  \"log_lost\": 0,\n"
 		  "  \"log_lost_ago_s\": 0.0,\n  \"log_lost_why\": \"\",\n"
@@ -346,6 +347,19 @@ the_last_reload_is_told_with_its_outcome(void **state)
 		       "preforkd 0, pid 1, up 0.0s, stopping, generation 0, 0 of 0 workers, "
 		       "last reload 5m03s ago: refused\n"
 		       "  /f:3: no such option\n");
+}
+
+static void
+a_reload_under_way_has_no_outcome_yet(void **state)
+{
+	(void)state;
+	assert_printed(status_text_print,
+		       (const char *[]){ "daemon\tversion=0\tpid=1\tstate=running\t"
+					 "reload_state=under way\treload_what=recycle\t"
+					 "reload_ago_ms=5200",
+					 NULL },
+		       "preforkd 0, pid 1, up 0.0s, generation 0, 0 of 0 workers, "
+		       "recycle under way for 5.2s\n");
 }
 
 static void
@@ -546,6 +560,7 @@ main(void)
 		cmocka_unit_test(a_reload_has_an_age_in_the_json_document),
 		cmocka_unit_test(the_table_lines_up_and_nothing_is_said_of_what_is_in_order),
 		cmocka_unit_test(the_last_reload_is_told_with_its_outcome),
+		cmocka_unit_test(a_reload_under_way_has_no_outcome_yet),
 		cmocka_unit_test(what_keeps_a_full_pool_busy_and_who_does_not_leave_is_named),
 		cmocka_unit_test(the_last_upgrade_is_none_of_the_reloads),
 		cmocka_unit_test(what_is_out_of_the_ordinary_is_said_in_words),

@@ -147,6 +147,10 @@ a_history_that_makes_no_sense_is_none(void **state)
 static void
 every_state_has_a_letter_of_its_own(void **state)
 {
+	/* What preforkctl(8) has under STATUS. */
+	static const char *const said[] = { "starting",  "held",    "idle",     "busy",
+					    "running",   "reading", "writing",  "waiting",
+					    "keepalive", "closing", "draining", "killed" };
 	char letters[STATUS_STATES + 1] = "";
 
 	(void)state;
@@ -156,6 +160,8 @@ every_state_has_a_letter_of_its_own(void **state)
 		strcat(letters, status_states[i].letter);
 		assert_int_equal(status_state_find(status_states[i].name), i);
 	}
+	for (size_t i = 0; i < ARRAY_LEN(said); i++)
+		assert_true(status_state_find(said[i]) < STATUS_STATES - 1);
 	assert_int_equal(status_state_find("dancing"), STATUS_STATES - 1);
 	assert_int_equal(status_state_find(""), STATUS_STATES - 1);
 }

@@ -109,6 +109,10 @@ what_is_not_known_is_a_dash(void **state)
 				     "<dd data-f=\"p50_s\">-</dd>", "no history yet",
 				     "not listening", "There is no worker.", "No worker is busy.",
 				     "<dd data-f=\"reload\">none</dd>", NULL });
+	assert_has(
+	    (const char *[]){ "daemon\tversion=0\treload_state=under way\treload_ago_ms=5200",
+			      NULL },
+	    (const char *[]){ "<dd data-f=\"reload\">under way for 5.2s</dd>", NULL });
 }
 
 static void

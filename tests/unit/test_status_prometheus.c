@@ -44,6 +44,19 @@ the_daemon_is_told(void **state)
 				       "preforkd_last_reload_timestamp_seconds 1763999999", NULL });
 }
 
+/* Whatever was done since, such as a recycling of what is in force. */
+static void
+a_refused_file_stays_refused_until_it_is_taken_over(void **state)
+{
+	(void)state;
+	assert_lines(
+	    (const char *[]){ "daemon\tversion=0\tconfig_refused=1\treload_state=done", NULL },
+	    (const char *[]){ "preforkd_last_reload_successful 0", NULL });
+	assert_lines(
+	    (const char *[]){ "daemon\tversion=0\tconfig_refused=0\treload_state=refused", NULL },
+	    (const char *[]){ "preforkd_last_reload_successful 1", NULL });
+}
+
 static void
 without_a_reload_none_has_failed(void **state)
 {
@@ -106,6 +119,41 @@ workers_are_counted_by_state(void **state)
 				       "preforkd_workers{pool=\"a\",state=\"unknown\"} 1",
 				       "preforkd_workers{pool=\"a\",state=\"busy\"} 0",
 				       "preforkd_workers{pool=\"b\",state=\"idle\"} 0", NULL });
+}
+
+/* A pool that was dropped and has come back, while workers of its first life still work. */
+static void
+pools_of_one_name_are_one(void **state)
+{
+	char *text = status_lines_printed(
+	    print, (const char *[]){
+		       "daemon\tversion=0", "pool\tname=a\tstate=stopping\taccepted=7",
+		       "worker\tpool=a\tstate=draining", "pool\tname=a\tstate=stopping\taccepted=7",
+		       "worker\tpool=a\tstate=draining",
+		       "pool\tname=a\tstate=running\taccepted=7\tmax_workers=3",
+		       "worker\tpool=a\tstate=idle", "worker\tpool=a\tstate=draining",
+		       "pool\tname=b\tstate=stopping", "pool\tname=b\tstate=stopping",
+		       "worker\tpool=b\tstate=killed", NULL });
+	static const char *const once[] = {
+		"preforkd_pool_info{pool=\"a\"",
+		"preforkd_pool_state{pool=\"a\",state=\"running\"} 1\n",
+		"preforkd_connections_total{pool=\"a\"} 7\n",
+		"preforkd_workers_limit{pool=\"a\"} 3\n",
+		"preforkd_workers{pool=\"a\",state=\"idle\"} 1\n",
+		"preforkd_workers{pool=\"a\",state=\"draining\"} 3\n",
+		"preforkd_workers{pool=\"b\",state=\"killed\"} 1\n",
+		"preforkd_connections_total{pool=\"b\"} ",
+		"preforkd_worker_deaths_total{pool=\"b\",reason=\"exit\"} ",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(once); i++) {
+		const char *first = strstr(text, once[i]);
+
+		if (!first || strstr(first + 1, once[i]))
+			fail_msg("not once: %s in\n%s", once[i], text);
+	}
+	free(text);
 }
 
 static void
@@ -234,9 +282,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_daemon_is_told),
+		cmocka_unit_test(a_refused_file_stays_refused_until_it_is_taken_over),
 		cmocka_unit_test(without_a_reload_none_has_failed),
 		cmocka_unit_test(the_figures_of_a_pool_are_told),
 		cmocka_unit_test(workers_are_counted_by_state),
+		cmocka_unit_test(pools_of_one_name_are_one),
 		cmocka_unit_test(what_is_not_known_has_no_series),
 		cmocka_unit_test(durations_are_a_histogram),
 		cmocka_unit_test(labels_are_escaped),

@@ -48,10 +48,18 @@ who_is_about_to_end_is_not_ready(void **state)
 	check(DAEMON, "pool\tname=p\tstate=draining\tidle=9\tmax_workers=9", "pool p is draining",
 	      true, 100);
 	check(DAEMON, "pool\tname=p\tstate=drained\tmax_workers=9", "pool p is drained", true, 100);
-	check(DAEMON, "pool\tname=p\tstate=stopping\tmax_workers=9", "pool p is stopping", true,
-	      100);
+	check("daemon\tversion=1\tstate=stopping", "pool\tname=p\tstate=stopping",
+	      "preforkd is stopping", true, 100);
 	check(DAEMON, "pool\tname=p\tstate=backed off\tmax_workers=9", "pool p is backed off",
 	      false, 100);
+}
+
+/* Its last workers may have hours to go, and nobody is sent to it any more. */
+static void
+a_pool_that_a_reload_has_dropped_does_not_count(void **state)
+{
+	(void)state;
+	check(DAEMON, "pool\tname=p\tstate=stopping\tbusy=1\tmin_ready=1", NULL, false, 100);
 }
 
 static void
@@ -78,6 +86,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ready_is_who_has_its_least_number_of_workers),
 		cmocka_unit_test(who_is_about_to_end_is_not_ready),
+		cmocka_unit_test(a_pool_that_a_reload_has_dropped_does_not_count),
 		cmocka_unit_test(who_is_saturated_has_a_little_left),
 		cmocka_unit_test(a_pool_that_tells_the_status_does_not_count),
 	};

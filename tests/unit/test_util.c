@@ -29,6 +29,24 @@ escape_never_writes_half_an_escape(void **state)
 }
 
 static void
+a_text_is_cut_between_characters(void **state)
+{
+	char text[] = "ab\xc3\xa4"
+		      "c";
+
+	(void)state;
+	util_cut(text, 5);
+	assert_string_equal(text, "ab\xc3\xa4"
+				  "c");
+	util_cut(text, 4);
+	assert_string_equal(text, "ab\xc3\xa4");
+	util_cut(text, 3);
+	assert_string_equal(text, "ab");
+	util_cut(text, 0);
+	assert_string_equal(text, "");
+}
+
+static void
 the_first_error_stays(void **state)
 {
 	char *err = NULL;
@@ -65,6 +83,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(escape_shows_control_bytes_as_hex),
 		cmocka_unit_test(escape_never_writes_half_an_escape),
+		cmocka_unit_test(a_text_is_cut_between_characters),
 		cmocka_unit_test(the_first_error_stays),
 		cmocka_unit_test(lists_grow_and_copy),
 	};
