@@ -979,8 +979,20 @@ def test_a_file_that_shrinks_while_it_is_sent_ends_the_connection():
                     assert not piece.strip(b'\0'), 'something else than the file'
                     number += len(piece)
             assert number < size
+        site.wait_log(r'warning: pool web: \S+: cannot read \S+/www/shrinks: it has become shorter$')
         assert site.ask('/file').body == b'file'
         assert site.ask('/shrinks')['Content-Length'] == '1000'
+
+
+@pytest.mark.parametrize('fields', [(), ('Range: bytes=0-0',)])
+def test_why_a_file_cannot_be_read_is_told(fields):
+    root = '/sys/devices/virtual/net/lo'
+    if not os.access(f'{root}/speed', os.R_OK):
+        pytest.skip('no file here that can be opened and not read')
+    with Site(http(root=root)) as site, site.client() as client:
+        client.send(request('/speed', *fields))
+        assert client.head().status == (206 if fields else 500)
+        site.wait_log(fr'warning: pool web: \S+: cannot read {root}/speed: Invalid argument$')
 
 
 def test_a_file_that_grows_while_it_is_sent_comes_as_long_as_it_was():
