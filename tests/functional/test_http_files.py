@@ -909,6 +909,14 @@ def test_a_large_file_comes_whole_and_in_pieces():
             assert content[start:end] in several.body
 
 
+def test_a_file_cannot_have_what_stands_between_the_parts_of_an_answer():
+    with Site(http(options=('workers = 1',)), {'file': b'0123456789'}) as site, \
+            site.client() as client:
+        one, other = (client.ask('/file', 'Range: bytes=0-0,2-2') for _ in range(2))
+        assert one['Content-Type'] != other['Content-Type']
+        assert len(one.body) == len(other.body) and one.body != other.body
+
+
 def test_ranges_of_a_file_beyond_4_gib():
     size = (5 << 30) + 7
     with Site() as site, site.client() as client:
