@@ -165,6 +165,9 @@ check_redirect(const struct conf_block *block, char **err)
 	for (const char *p = r->to; *p; p++)
 		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f)
 			return fail(block, "to", "to has no blanks, controls or 8-bit bytes", err);
+	if (r->to[0] != '/' && !strstr(r->to, "://"))
+		return fail(block, "to",
+			    "to is a URL with its scheme, or a path that begins with a slash", err);
 	if (strlen(r->to) > CONF_REDIRECT_BYTES)
 		return fail(block, "to", "to has at most 8190 bytes", err);
 	if (code != 301 && code != 302 && code != 303 && code != 307 && code != 308)

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#define HEAP_SPARE_BYTES 131072
 
 enum { EXIT_USAGE = 2, KERNEL_SIGSET_BYTES = 8, KERNEL_SIGACTION_BYTES = 64 };
 
@@ -251,6 +254,18 @@ run(const struct command_line *line, char *file)
 	return master_run(&options);
 }
 
+/*
+ * What a large page took goes back to the kernel, from each worker too.  Unasked, malloc(3) of
+ * glibc keeps the more behind it, the larger a piece was that it has given back.
+ */
+static void
+keep_little_memory(void)
+{
+#ifdef M_TRIM_THRESHOLD
+	mallopt(M_TRIM_THRESHOLD, HEAP_SPARE_BYTES);
+#endif
+}
+
 int
 main(int argc, char **argv)
 {
@@ -262,6 +277,7 @@ main(int argc, char **argv)
 		return done - 1;
 	file = absolute(line.file);
 	title_init(argc, argv);
+	keep_little_memory();
 	notify_init();
 	handover_init();
 	clean_inheritance();

@@ -256,6 +256,15 @@ init_request(struct http_request *r, const struct conn *conn)
 	http_scratch_clear();
 }
 
+/* What nobody wants of it; true: the connection goes on. */
+HOT static bool
+drop_body(void)
+{
+	if (!self.body.ended)
+		scoreboard_keep(self.setup->slot);
+	return http_body_drop(&self.body);
+}
+
 /* One request; true: the connection goes on. */
 static bool
 serve_request(const struct conn *conn, int64_t requests)
@@ -289,7 +298,7 @@ serve_request(const struct conn *conn, int64_t requests)
 	end_request();
 	if (r->broken)
 		return false;
-	if (r->keep_alive && http_body_drop(&self.body))
+	if (r->keep_alive && drop_body())
 		return true;
 	scoreboard_set(self.setup->slot, ACTIVITY_CLOSING);
 	if (status != 0 || !self.body.ended || self.conn.at < self.conn.len)

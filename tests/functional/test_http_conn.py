@@ -465,6 +465,19 @@ def test_a_client_that_does_not_close_its_side_holds_no_worker_that_others_want(
                 assert stack.enter_context(site.client()).ask('/file').closes
 
 
+@pytest.mark.parametrize('field', ['Content-Length: 60000', 'Transfer-Encoding: chunked'])
+def test_who_has_an_answer_and_owes_a_body_holds_no_worker_that_others_want(field):
+    conf = http('body_timeout = 1h', options=('workers = 1',))
+    with Site(conf, FILES) as site, site.client() as client:
+        assert not client.send(request('/file', field)).response().closes
+        with took(most=LATE):
+            assert site.ask('/file').body == b'file'
+        assert client.ended()
+    with Site(conf, FILES) as site, site.client() as client:
+        assert client.send(request('/file', 'Content-Length: 5') + b'four').response().status == 200
+        assert client.send(b'5' + request('/file')).response().body == b'file'
+
+
 def test_a_new_client_is_answered_at_once_each_time():
     with Site(http(LONG, options=('workers = 1',)), FILES) as site, contextlib.ExitStack() as stack:
         site.web, times = site.address('web'), []

@@ -909,6 +909,14 @@ def test_a_large_file_comes_whole_and_in_pieces():
             assert content[start:end] in several.body
 
 
+def test_a_file_cannot_have_what_stands_between_the_parts_of_an_answer():
+    with Site(http(options=('workers = 1',)), {'file': b'0123456789'}) as site, \
+            site.client() as client:
+        one, other = (client.ask('/file', 'Range: bytes=0-0,2-2') for _ in range(2))
+        assert one['Content-Type'] != other['Content-Type']
+        assert len(one.body) == len(other.body) and one.body != other.body
+
+
 def test_ranges_of_a_file_beyond_4_gib():
     size = (5 << 30) + 7
     with Site() as site, site.client() as client:
@@ -979,8 +987,20 @@ def test_a_file_that_shrinks_while_it_is_sent_ends_the_connection():
                     assert not piece.strip(b'\0'), 'something else than the file'
                     number += len(piece)
             assert number < size
+        site.wait_log(r'warning: pool web: \S+: cannot read \S+/www/shrinks: it has become shorter$')
         assert site.ask('/file').body == b'file'
         assert site.ask('/shrinks')['Content-Length'] == '1000'
+
+
+@pytest.mark.parametrize('fields', [(), ('Range: bytes=0-0',)])
+def test_why_a_file_cannot_be_read_is_told(fields):
+    root = '/sys/devices/virtual/net/lo'
+    if not os.access(f'{root}/speed', os.R_OK):
+        pytest.skip('no file here that can be opened and not read')
+    with Site(http(root=root)) as site, site.client() as client:
+        client.send(request('/speed', *fields))
+        assert client.head().status == (206 if fields else 500)
+        site.wait_log(fr'warning: pool web: \S+: cannot read {root}/speed: Invalid argument$')
 
 
 def test_a_file_that_grows_while_it_is_sent_comes_as_long_as_it_was():

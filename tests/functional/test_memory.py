@@ -8,7 +8,7 @@ import pytest
 
 from harness import SANITIZED, Daemon
 from load import pool, script
-from web import Site, http
+from web import Site, http, put
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason='sanitizers write to pages of their own')
 
@@ -55,6 +55,16 @@ def test_a_web_worker_has_a_few_more():
         for _ in range(SERVED):
             assert site.ask('/file').status == 200
         assert pages(site, 'web') <= 21
+
+
+def test_a_large_page_leaves_nothing_behind():
+    conf = http('directory_listing = true', options=(f'workers = {WORKERS}',))
+    with Site(conf) as site:
+        for number in range(3000):
+            put(site.root / 'd' / f'{number}{"x" * 200}')
+        for _ in range(4 * WORKERS):
+            assert len(site.ask('/d/').body) > 1 << 20
+        assert pages(site, 'web') <= 600
 
 
 def test_other_pools_cost_a_worker_nothing():

@@ -10,13 +10,19 @@ void
 http_upload_begin(struct http_upload *u, enum http_framing framing, int64_t length)
 {
 	static struct figures_slot figures;
+	static volatile sig_atomic_t leaving;
 	int fds[2];
 
 	memset(u, 0, sizeof(*u));
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
 	u->client = fds[0];
 	u->conn = (struct http_conn){
-		.fd = fds[1], .buf = u->buffer, .size = sizeof(u->buffer), .figures = &figures
+		.fd = fds[1],
+		.buf = u->buffer,
+		.size = sizeof(u->buffer),
+		.figures = &figures,
+		.leaving = &leaving,
+		.give_fd = -1,
 	};
 	u->head = (struct http_head){ .framing = framing, .content_length = length };
 	http_body_init(&u->body, &u->conn, &u->head, 10000, 1000);

@@ -8,6 +8,8 @@
 #include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define MTIME 784111777 /* 1994-11-06 08:49:37 */
@@ -319,6 +321,56 @@ a_directory_that_cannot_be_read_writes_nothing(void **state)
 	tear_down(&p);
 }
 
+static void
+a_shortage_of_descriptors_is_no_empty_directory(void **state)
+{
+	struct place p;
+	struct rlimit before, few;
+	FILE *out = fopen("/dev/null", "w");
+	int lowest, result, error;
+
+	(void)state;
+	set_up(&p, "/dir/");
+	make_file(p.dir, "file", 1);
+	lowest = dup(p.dir);
+	assert_true(lowest >= 0 && close(lowest) == 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = (rlim_t)lowest + 1; /* for the directory, and for no file */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	result = http_listing_write(&p.listing, out);
+	error = errno;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(result, -1);
+	assert_int_equal(error, EMFILE);
+	assert_int_equal(http_listing_write(&p.listing, out), 0);
+	fclose(out);
+	tear_down(&p);
+}
+
+static void
+a_fifo_is_not_opened(void **state)
+{
+	char event[sizeof(struct inotify_event) + 256], fifo[128], *page;
+	int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	struct place p;
+
+	(void)state;
+	set_up(&p, "/dir/");
+	make_file(p.dir, "file", 1);
+	snprintf(fifo, sizeof(fifo), "%s/dir/fifo", p.path);
+	assert_int_equal(mkfifo(fifo, 0644), 0);
+	assert_true(inotify_add_watch(watch, fifo, IN_OPEN) >= 0);
+	page = page_of(&p);
+	assert_non_null(strstr(page, "\"file\""));
+	assert_null(strstr(page, "fifo"));
+	free(page);
+	assert_int_equal(read(watch, event, sizeof(event)), -1);
+	assert_int_equal(errno, EAGAIN);
+	close(watch);
+	tear_down(&p);
+}
+
 int
 main(void)
 {
@@ -331,6 +383,8 @@ main(void)
 		cmocka_unit_test(the_root_has_no_parent),
 		cmocka_unit_test(a_huge_directory_is_cut_and_says_so),
 		cmocka_unit_test(a_directory_that_cannot_be_read_writes_nothing),
+		cmocka_unit_test(a_shortage_of_descriptors_is_no_empty_directory),
+		cmocka_unit_test(a_fifo_is_not_opened),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

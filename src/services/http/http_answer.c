@@ -68,12 +68,22 @@ http_answer_behind(struct http_request *r, size_t len)
 	r->body = util_max((int64_t)(r->conn->out - before) - (int64_t)head, 0);
 }
 
+/* What sendfile(2) says of the file, and not of the socket. */
+static bool
+is_of_the_file(int error)
+{
+	return error == ENODATA || error == EIO || error == EINVAL || error == ESTALE ||
+	       error == EBADMSG || error == EUCLEAN;
+}
+
 void
 http_answer_file(struct http_request *r, int fd, int64_t from, int64_t len)
 {
 	uint64_t before = r->conn->out;
 
 	r->broken = !http_conn_send_file(r->conn, fd, from, len);
+	if (r->broken && is_of_the_file(errno))
+		r->unread = errno;
 	r->body += (int64_t)(r->conn->out - before);
 }
 

@@ -1,5 +1,6 @@
 #include "http_body.h"
 
+#include "kept.h"
 #include "layout.h"
 
 #define DROP_BYTES       65536 /* of a body that nobody wants: more is not waited for */
@@ -96,10 +97,29 @@ http_body_is_droppable(const struct http_body *body)
 	return body->ended || (!body->expects_100 && body->left <= DROP_BYTES);
 }
 
+/* As for the next request (kept.h), from idle_at on: its answer is there, others want theirs. */
+static bool
+wait_for_rest(struct http_body *body, int64_t idle_at)
+{
+	int64_t now = util_now_ms();
+	struct kept kept = {
+		.fd = body->conn->fd,
+		.give_fd = body->conn->give_fd,
+		.leaving = body->conn->leaving,
+		.figures = body->conn->figures,
+		.idle_at = idle_at,
+		.deadline = now + http_body_patience(body),
+	};
+	bool come = kept_wait(&kept);
+
+	body->waited_ms += util_now_ms() - now;
+	return come;
+}
+
 HOT bool
 http_body_drop(struct http_body *body)
 {
-	int64_t limit = body->taken + DROP_BYTES;
+	int64_t limit = body->taken + DROP_BYTES, idle_at = 0;
 
 	while (!body->ended) {
 		struct http_text piece;
@@ -109,7 +129,11 @@ http_body_drop(struct http_body *body)
 			return result == HTTP_DONE;
 		if (body->taken > limit)
 			return false;
-		if (piece.len == 0 && http_body_fill(body) <= 0)
+		if (piece.len > 0)
+			continue;
+		if (idle_at == 0)
+			idle_at = util_now_ms() + KEPT_IDLE_MS;
+		if (!wait_for_rest(body, idle_at) || http_body_fill(body) <= 0)
 			return false;
 	}
 	return true;

@@ -42,6 +42,7 @@ bool http_body_continue(struct http_body *body); /* sends 100 if it is expected 
 
 /* Is what is left worth reading for the sake of the connection? */
 bool http_body_is_droppable(const struct http_body *body);
-bool http_body_drop(struct http_body *body); /* true: it has ended */
+/* Of a request that is answered; true: it has ended.  The connection gives way meanwhile. */
+bool http_body_drop(struct http_body *body);
 
 #endif

@@ -289,6 +289,8 @@ http_conn_send_file(struct http_conn *c, int fd, int64_t from, int64_t len)
 
 		if (n < 0 && (errno == EINTR || (errno == EAGAIN && may_send(c))))
 			continue;
+		if (n == 0)
+			errno = ENODATA;
 		if (n <= 0)
 			return false;
 		len -= n;

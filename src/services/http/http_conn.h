@@ -54,7 +54,7 @@ bool http_conn_send(struct http_conn *c, const char *data, size_t len, bool more
 bool http_conn_send_pair(struct http_conn *c, const char *a, size_t a_len, const char *b,
 			 size_t b_len, bool more);
 
-/* So many bytes of the file from there, or false, also when the file has become shorter. */
+/* So many bytes of the file from there, or false; errno is ENODATA when the file is shorter. */
 bool http_conn_send_file(struct http_conn *c, int fd, int64_t from, int64_t len);
 
 /* What can be sent now of both, which become the rest; false: the client is not there. */

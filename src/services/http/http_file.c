@@ -73,6 +73,21 @@ tell_fault(const struct http_request *r, int root, const char *path, int error)
 	free(full);
 }
 
+/* What an answer breaks off for, or is 500. */
+static void
+tell_unread(const struct http_request *r, int root, const char *path, const char *end)
+{
+	char client[ADDRESS_TEXT_BYTES], more[LOG_MORE_BYTES];
+	unsigned held_back;
+
+	if (log_limit_pass(&r->scoreboard->file_limit, HTTP_FAULT_LOG_MS, &held_back))
+		log_warn("pool %s: %s: cannot read %s/%s%s: %s%s", r->pool,
+			 address_format(r->peer, r->from->peer_len, client), name_of_root(r, root),
+			 path, end,
+			 r->unread == ENODATA ? "it has become shorter" : strerror(r->unread),
+			 log_limit_more(held_back, more));
+}
+
 /* The status of an error. */
 static int
 fail(const struct http_request *r, int root, const char *path, int error)
@@ -104,6 +119,7 @@ read_and_send(struct http_request *r, struct http_reply *reply, int fd, int64_t 
 	small = http_scratch_take((size_t)size); /* right behind the head */
 	n = small ? pread(fd, small, (size_t)size, 0) : -1;
 	if (n < 0) {
+		r->unread = errno;
 		http_answer_status(r, 500, NULL);
 	} else if (n == size) {
 		http_answer_behind(r, (size_t)n);
@@ -179,6 +195,13 @@ send_file(struct http_request *r, const struct http_file *file, const char *name
 	}
 }
 
+/* Behind the name of a file: that of the one with this coding. */
+static const char *
+ending_of(const char *coding)
+{
+	return !coding ? "" : strcmp(coding, "gzip") == 0 ? ".gz" : ".br";
+}
+
 /*
  * The file beside it that has the coding which the client likes best, in the place of *file.
  * Returns that coding, or NULL.
@@ -197,8 +220,7 @@ open_precompressed(const struct http_request *r, int root, const char *path, str
 
 		if (quality <= best || quality < http_accept_encoding(r->head, "identity"))
 			continue;
-		longer = http_scratch_format("%s.%s", path,
-					     strcmp(codings[i], "gzip") == 0 ? "gz" : codings[i]);
+		longer = http_scratch_format("%s%s", path, ending_of(codings[i]));
 		if (!longer)
 			continue;
 		error = open_at(r, root, longer, &other);
@@ -233,6 +255,8 @@ try_file(struct http_request *r, int root, const char *path)
 	coding = open_precompressed(r, root, path, &file);
 	send_file(r, &file, path, coding);
 	http_files_close(&file);
+	if (r->unread)
+		tell_unread(r, root, path, ending_of(coding));
 	return 0;
 }
 

@@ -266,6 +266,17 @@ remains(const struct lexer *lexer, size_t limit)
 	return (struct http_text){ lexer->at, (size_t)(p - lexer->at) };
 }
 
+/* A method that ends; HTTP_UNKNOWN: the line has none of those that are known. */
+static enum http_method
+method_in_front(struct http_text line)
+{
+	const char *space = line.len > 0 ? memchr(line.at, ' ', line.len) : NULL;
+
+	if (!space)
+		return HTTP_UNKNOWN;
+	return method_of((struct http_text){ line.at, (size_t)(space - line.at) });
+}
+
 HOT enum http_parse
 http_head_parse(struct http_head *head, const char *buf, size_t len,
 		const struct http_limits *limits, size_t *scanned, size_t *used, int *status,
@@ -286,8 +297,10 @@ http_head_parse(struct http_head *head, const char *buf, size_t len,
 		*status = http_rules_apply(head, why);
 		return *status == 0 ? HTTP_DONE : HTTP_BAD;
 	}
-	if (head->method_text.at == NULL)
+	if (head->method_text.at == NULL) {
 		head->request_line = remains(&lexer, limits->request_line);
+		head->method = method_in_front(head->request_line);
+	}
 	*status = lexer.status;
 	*why = lexer.why;
 	return HTTP_BAD;

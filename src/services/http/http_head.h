@@ -81,7 +81,8 @@ struct http_head {
  * HTTP_BAD: *status is 400, 414, 417, 431, 501 or 505 and *why a constant text for the
  *   log; the connection cannot be used any more.  method_text.at says whether the request
  *   line could be read: if so method, method_text, target, request_line and minor are
- *   valid; if not, request_line is what is there of it.
+ *   valid; if not, request_line is what is there of it, and method is by its beginning, since
+ *   no answer to HEAD has a body (RFC 9110 9.3.2).
  */
 enum http_parse http_head_parse(struct http_head *head, const char *buf, size_t len,
 				const struct http_limits *limits, size_t *scanned, size_t *used,

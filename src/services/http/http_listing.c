@@ -25,10 +25,23 @@ struct entries {
 	bool more; /* than HTTP_LISTING_MAX */
 };
 
+/* To open a FIFO would set its writers going. */
 static bool
-is_wanted(const char *name, bool dotfiles)
+is_wanted(const struct dirent *d, bool dotfiles)
 {
+	const char *name = d->d_name;
+
+	if (d->d_type != DT_REG && d->d_type != DT_DIR && d->d_type != DT_LNK &&
+	    d->d_type != DT_UNKNOWN)
+		return false;
 	return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && (name[0] != '.' || dotfiles);
+}
+
+/* Without them nothing can be opened, and the page would say that nothing is there. */
+static bool
+is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM;
 }
 
 static bool
@@ -81,9 +94,13 @@ collect(const struct http_listing *listing, struct entries *entries)
 		return -1;
 	}
 	while (!entries->more && (errno = 0, d = readdir(dir)) != NULL) {
-		if (!is_wanted(d->d_name, listing->dotfiles) ||
-		    !can_be_served(listing, d->d_name, &st))
+		if (!is_wanted(d, listing->dotfiles))
 			continue;
+		if (!can_be_served(listing, d->d_name, &st)) {
+			if (is_shortage(errno))
+				break;
+			continue;
+		}
 		entries->more = entries->n == HTTP_LISTING_MAX;
 		if (!entries->more)
 			add(entries, d->d_name, &st);

@@ -25,8 +25,8 @@ struct http_listing {
  * Writes the page, in UTF-8.  Only what could be served is on it, which is what http_open()
  * opens, and ".well-known" only with dotfiles.  Directories come first, then names, both in the
  * order of their bytes; every URL but "/" has a link to its parent.  All links are
- * relative.  0, or -1 with errno when the directory cannot be read, and nothing is written
- * then; errors of out are the caller's to see (ferror(3)).
+ * relative.  0, or -1 with errno when the directory cannot be read, or descriptors or memory are
+ * short, and nothing is written then; errors of out are the caller's to see (ferror(3)).
  */
 int http_listing_write(const struct http_listing *listing, FILE *out);
 

@@ -6,14 +6,25 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
-#define RANGES_MAX    32
-#define BOUNDARY      "preforkd-byteranges-7b1f0a6e"
-#define BOUNDARY_TYPE "multipart/byteranges; boundary=" BOUNDARY
-#define PART_BYTES    256
+#define RANGES_MAX     32
+#define BOUNDARY_BYTES 17
+#define TYPE           "multipart/byteranges; boundary="
+#define PART_BYTES     256
 
-static const char last_boundary[] = "\r\n--" BOUNDARY "--\r\n";
+/* Of each answer another one: a file could have one that is known (RFC 2046 5.1.1). */
+static void
+make_boundary(char boundary[BOUNDARY_BYTES])
+{
+	uint64_t number;
+
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		abort();
+	snprintf(boundary, BOUNDARY_BYTES, "%016" PRIx64, number);
+}
 
 static void
 send_text(struct http_request *r, const char *text, size_t len, bool more)
@@ -41,12 +52,13 @@ send_one(struct http_request *r, struct http_reply *reply, int fd, const struct 
 }
 
 static int
-part_head(char *text, const struct http_range *range, const char *type, int64_t size)
+part_head(char *text, const char *boundary, const struct http_range *range, const char *type,
+	  int64_t size)
 {
 	return snprintf(text, PART_BYTES,
-			"\r\n--" BOUNDARY "\r\nContent-Type: %.100s\r\n"
+			"\r\n--%s\r\nContent-Type: %.100s\r\n"
 			"Content-Range: bytes %" PRId64 "-%" PRId64 "/%" PRId64 "\r\n\r\n",
-			type, range->first, range->last, size);
+			boundary, type, range->first, range->last, size);
 }
 
 static void
@@ -54,23 +66,28 @@ send_several(struct http_request *r, struct http_reply *reply, int fd,
 	     const struct http_range *ranges, size_t n, int64_t size)
 {
 	const char *type = reply->type;
-	char text[PART_BYTES];
+	char text[PART_BYTES], boundary[BOUNDARY_BYTES], whole_type[sizeof(TYPE) + BOUNDARY_BYTES];
+	char end[BOUNDARY_BYTES + 8];
+	int end_len;
 
+	make_boundary(boundary);
+	snprintf(whole_type, sizeof(whole_type), TYPE "%s", boundary);
+	end_len = snprintf(end, sizeof(end), "\r\n--%s--\r\n", boundary);
 	reply->status = 206;
-	reply->type = BOUNDARY_TYPE;
-	reply->length = (int64_t)sizeof(last_boundary) - 1;
+	reply->type = whole_type;
+	reply->length = end_len;
 	for (size_t i = 0; i < n; i++)
-		reply->length +=
-		    part_head(text, &ranges[i], type, size) + ranges[i].last - ranges[i].first + 1;
+		reply->length += part_head(text, boundary, &ranges[i], type, size) +
+				 ranges[i].last - ranges[i].first + 1;
 	http_answer_head(r, reply, true);
 	for (size_t i = 0; i < n && !r->broken; i++) {
-		send_text(r, text, (size_t)part_head(text, &ranges[i], type, size), true);
+		send_text(r, text, (size_t)part_head(text, boundary, &ranges[i], type, size), true);
 		if (!r->broken)
 			http_answer_file(r, fd, ranges[i].first,
 					 ranges[i].last - ranges[i].first + 1);
 	}
 	if (!r->broken)
-		send_text(r, last_boundary, sizeof(last_boundary) - 1, false);
+		send_text(r, end, (size_t)end_len, false);
 }
 
 HOT bool

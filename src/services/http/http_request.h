@@ -44,6 +44,7 @@ struct http_request {
 	struct http_text sent;     /* its head */
 	struct http_text redirect; /* a script wants this target answered instead */
 	bool broken;               /* not whole: the connection cannot go on */
+	int unread;                /* errno of a file that could not be read to its end, or 0 */
 
 	struct http_target target; /* last, for its size */
 };

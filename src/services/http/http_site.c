@@ -1,5 +1,6 @@
 #include "http_site.h"
 
+#include "http_authority.h"
 #include "layout.h"
 #include "log.h"
 
@@ -136,6 +137,44 @@ add_block(struct http_site *site, const struct conf_pool *conf, const struct ide
 	return add_location(&site->locations[site->nlocations++], conf, id, block, err);
 }
 
+/*
+ * Requests are for a host as http_authority_parse() has it, without a port and the last dot.  A
+ * name that is none of these would leave its requests to the default site, without a word.
+ */
+static bool
+can_be_asked_for(const char *name)
+{
+	struct http_text text = { name, strlen(name) }, host, port;
+
+	return http_authority_parse(text, &host, &port) && !port.at && !strchr(name, '*') &&
+	       name[text.len - 1] != '.';
+}
+
+static int
+check_name(const struct conf_block *block, const char *option, const char *name, char **err)
+{
+	bool wildcard = strcmp(option, "server_alias") == 0 && strncmp(name, "*.", 2) == 0;
+
+	if (can_be_asked_for(wildcard ? name + 2 : name))
+		return 0;
+	return conf_block_fail(block, option,
+			       util_format("\"%s\" is the name of no host: write it as "
+					   "\"www.example.org\", without a port",
+					   name),
+			       err);
+}
+
+static int
+check_names(const struct conf_block *block, const struct conf_site *conf, char **err)
+{
+	if (conf->server_name && check_name(block, "server_name", conf->server_name, err) < 0)
+		return -1;
+	for (size_t i = 0; conf->server_alias && conf->server_alias[i]; i++)
+		if (check_name(block, "server_alias", conf->server_alias[i], err) < 0)
+			return -1;
+	return 0;
+}
+
 static char *
 join_fields(char *const *list)
 {
@@ -163,8 +202,9 @@ prepare_site(struct http_site *site, const struct conf_pool *conf, const struct 
 	site->statuses = util_calloc(block->n + 1, sizeof(*site->statuses));
 	site->locations = util_calloc(block->n + 1, sizeof(*site->locations));
 	site->errors = util_calloc(block->n + 1, sizeof(*site->errors));
-	if (check_place(conf, id, block, "document_root", site->conf->document_root, S_IFDIR, err) <
-	    0)
+	if (check_names(block, site->conf, err) < 0 ||
+	    check_place(conf, id, block, "document_root", site->conf->document_root, S_IFDIR, err) <
+		0)
 		return -1;
 	for (size_t i = 0; i < block->n; i++)
 		if (add_block(site, conf, id, block->blocks[i], err) < 0)
