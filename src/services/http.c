@@ -37,6 +37,9 @@
 #define LINGER_STEP_MS    20
 #define LINGER_LAST_MS    5
 
+/* So long a new connection may be silent before it is idle: its request may be on its way. */
+#define FIRST_MS 1000
+
 static struct {
 	const struct service_setup *setup;
 	struct http_prepared *prepared;
@@ -135,12 +138,6 @@ note_addresses(const struct conn *conn)
 		self.port = (unsigned)atoi(port);
 }
 
-static struct http_text
-text_of(const char *text)
-{
-	return (struct http_text){ text && *text ? text : NULL, text ? strlen(text) : 0 };
-}
-
 static void
 write_log(int64_t began_us, int64_t requests)
 {
@@ -148,9 +145,9 @@ write_log(int64_t began_us, int64_t requests)
 	struct http_log_entry entry = {
 		.head = &self.head,
 		.reply = r->sent,
-		.client = text_of(self.client),
-		.local = text_of(self.local),
-		.server = text_of(r->site->conf->server_name),
+		.client = http_text_of(self.client),
+		.local = http_text_of(self.local),
+		.server = http_text_of(r->site->conf->server_name),
 		.user = r->user,
 		.port = self.port,
 		.pid = self.pid,
@@ -192,6 +189,24 @@ end_request(void)
 }
 
 /*
+ * The first bytes of a new connection, as http_conn_fill().  Who sends none, such as a browser
+ * that connects in advance, is as idle as who sends no next request, and gives way; but a
+ * worker that leaves serves whom it has accepted.
+ */
+static int
+fill_first(int64_t deadline)
+{
+	int64_t idle_at = util_now_ms() + FIRST_MS;
+	int n = http_conn_fill(&self.conn, util_min(idle_at, deadline));
+
+	if (n >= 0 || errno != ETIMEDOUT)
+		return n;
+	scoreboard_keep(self.setup->slot);
+	n = http_conn_fill_idle(&self.conn, idle_at, deadline);
+	return n == 0 && *self.setup->leaving ? http_conn_fill(&self.conn, deadline) : n;
+}
+
+/*
  * The head of the next request.  0: it is there; 1: there is none, and nothing to answer;
  * else the status of the refusal.
  */
@@ -228,7 +243,7 @@ read_head(const char **why)
 			return status;
 		if (deadline == 0)
 			deadline = util_now_ms() + self.conf->header_timeout;
-		n = http_conn_fill(c, deadline);
+		n = self.begun ? http_conn_fill(c, deadline) : fill_first(deadline);
 		if (n == 1 && http_conn_has_request(c))
 			begin_request();
 		if (n == 1)

@@ -454,6 +454,28 @@ def test_a_client_that_does_not_close_its_side_holds_no_worker_that_others_want(
                 assert stack.enter_context(site.client()).ask('/file').closes
 
 
+@pytest.mark.parametrize('data', [b'', b'\r\n'])
+def test_who_has_asked_for_nothing_holds_no_worker_that_others_want(data):
+    conf = http('header_timeout = 1h', options=('workers = 1',))
+    with Site(conf, FILES) as site, site.client() as silent:
+        silent.send(data)
+        eventually(lambda: site.pool_status('web')['workers'][0]['state'] == 'keepalive', 'silence')
+        assert silent.is_open()
+        with took(most=LATE):
+            assert site.ask('/file').body == b'file'
+        assert silent.ended()
+
+
+def test_a_worker_that_leaves_serves_who_has_not_asked_yet():
+    with Site(http('header_timeout = 1h', options=('workers = 1',)), FILES) as site, \
+            site.client() as silent:
+        eventually(lambda: site.pool_status('web')['workers'][0]['state'] == 'keepalive', 'silence')
+        site.signal(signal.SIGQUIT)
+        site.wait_log('notice: stopping')
+        answer = silent.ask('/file')
+        assert (answer.body, answer.closes) == (b'file', True)
+
+
 @pytest.mark.parametrize('field', ['Content-Length: 60000', 'Transfer-Encoding: chunked'])
 def test_who_has_an_answer_and_owes_a_body_holds_no_worker_that_others_want(field):
     conf = http('body_timeout = 1h', options=('workers = 1',))
