@@ -254,53 +254,10 @@ check_inner(const struct conf_block *block, char **err)
 	return 0;
 }
 
-/* As a Host field has it, so that it can ever fit; wildcard: "*." may stand before it. */
-static bool
-is_host_name(const char *name, bool wildcard)
-{
-	size_t len;
-
-	if (wildcard && name[0] == '*' && name[1] == '.')
-		name += 2;
-	len = strlen(name);
-	if (name[0] == '[')
-		return strspn(name + 1, "0123456789abcdefABCDEF:.") + 2 == len &&
-		       name[len - 1] == ']';
-	for (size_t i = 0; i < len; i++)
-		if (!isalnum((unsigned char)name[i]) && !strchr("-._", name[i]))
-			return false;
-	return len > 0 && name[len - 1] != '.';
-}
-
-static int
-fail_host_name(const struct conf_block *block, const char *option, const char *name, char **err)
-{
-	return conf_block_fail(
-	    block, option,
-	    util_format("\"%s\" is no name of a host: write \"www.example.org\", "
-			"without a port, and \"*.example.org\" in server_alias "
-			"alone",
-			name),
-	    err);
-}
-
-static int
-check_host_names(const struct conf_block *block, const struct conf_site *site, char **err)
-{
-	char *const *alias = site->server_alias;
-
-	if (site->server_name && !is_host_name(site->server_name, false))
-		return fail_host_name(block, "server_name", site->server_name, err);
-	for (; alias && *alias; alias++)
-		if (!is_host_name(*alias, true))
-			return fail_host_name(block, "server_alias", *alias, err);
-	return 0;
-}
-
 static int
 check_site(struct conf_block *block, struct conf_site *site, char **err)
 {
-	if (check_host_names(block, site, err) < 0 || check_lists(block, site, err) < 0)
+	if (check_lists(block, site, err) < 0)
 		return -1;
 	for (size_t i = 0; i < block->n; i++)
 		if (block->blocks[i]->section != &conf_site_section &&

@@ -34,8 +34,8 @@
 #define LINGER_STEP_MS    20
 #define LINGER_LAST_MS    5
 
-/* A new connection that says nothing for so long is as idle as a kept one: a spare of a browser. */
-#define SILENT_MS 1000
+/* So long a new connection may be silent before it is idle: its request may be on its way. */
+#define FIRST_MS 1000
 
 static struct {
 	const struct service_setup *setup;
@@ -133,22 +133,22 @@ wait_for_request(int64_t timeout_ms)
 	return false;
 }
 
-/* As http_conn_fill(). */
+/*
+ * The first bytes of a new connection, as http_conn_fill().  Who sends none, such as a browser
+ * that connects in advance, is as idle as who sends no next request, and gives way; but a
+ * worker that leaves serves whom it has accepted.
+ */
 static int
-fill_head(int64_t deadline)
+fill_first(int64_t deadline)
 {
-	int64_t idle_at = deadline - self.conf->header_timeout + SILENT_MS;
-	int n;
+	int64_t idle_at = util_now_ms() + FIRST_MS;
+	int n = http_conn_fill(&self.conn, util_min(idle_at, deadline));
 
-	if (self.conn.in > 0 || idle_at >= deadline)
-		return http_conn_fill(&self.conn, deadline);
-	n = http_conn_fill(&self.conn, idle_at);
 	if (n >= 0 || errno != ETIMEDOUT)
 		return n;
-	if (!wait_for_request(deadline - idle_at))
-		return 0;
-	scoreboard_set(self.setup->slot, ACTIVITY_READING);
-	return 1;
+	scoreboard_keep(self.setup->slot);
+	n = http_conn_fill_idle(&self.conn, idle_at, deadline);
+	return n == 0 && *self.setup->leaving ? http_conn_fill(&self.conn, deadline) : n;
 }
 
 /*
@@ -188,7 +188,7 @@ read_head(const char **why)
 			return status;
 		if (deadline == 0)
 			deadline = util_now_ms() + self.conf->header_timeout;
-		n = fill_head(deadline);
+		n = self.begun ? http_conn_fill(c, deadline) : fill_first(deadline);
 		if (n == 1 && http_conn_has_request(c))
 			begin_request();
 		if (n == 1)

@@ -435,17 +435,6 @@ def test_ten_idle_clients_do_not_keep_the_eleventh_waiting():
                 assert site.ask('/file').body == b'file'
 
 
-def test_connections_that_say_nothing_do_not_keep_others_waiting():
-    conf = http('header_timeout = 1h', options=full(3))
-    with Site(conf, FILES) as site, contextlib.ExitStack() as stack:
-        silent = [stack.enter_context(site.client()) for _ in range(3)]
-        assert site.ask('/file').body == b'file'
-        eventually(lambda: not all(client.is_open() for client in silent), 'one to give way')
-        rest = [client for client in silent if client.is_open()]
-        assert len(rest) >= (1 if SANITIZED else 2)
-        assert [client.ask('/file').body for client in rest] == [b'file'] * len(rest)
-
-
 def a_kept_client(stack, site):
     """A connection that holds a worker, and nobody waits."""
     def found():
@@ -463,6 +452,28 @@ def test_a_client_that_does_not_close_its_side_holds_no_worker_that_others_want(
         for _ in range(4):
             with took(most=LATE):
                 assert stack.enter_context(site.client()).ask('/file').closes
+
+
+@pytest.mark.parametrize('data', [b'', b'\r\n'])
+def test_who_has_asked_for_nothing_holds_no_worker_that_others_want(data):
+    conf = http('header_timeout = 1h', options=('workers = 1',))
+    with Site(conf, FILES) as site, site.client() as silent:
+        silent.send(data)
+        eventually(lambda: site.pool_status('web')['workers'][0]['state'] == 'keepalive', 'silence')
+        assert silent.is_open()
+        with took(most=LATE):
+            assert site.ask('/file').body == b'file'
+        assert silent.ended()
+
+
+def test_a_worker_that_leaves_serves_who_has_not_asked_yet():
+    with Site(http('header_timeout = 1h', options=('workers = 1',)), FILES) as site, \
+            site.client() as silent:
+        eventually(lambda: site.pool_status('web')['workers'][0]['state'] == 'keepalive', 'silence')
+        site.signal(signal.SIGQUIT)
+        site.wait_log('notice: stopping')
+        answer = silent.ask('/file')
+        assert (answer.body, answer.closes) == (b'file', True)
 
 
 @pytest.mark.parametrize('field', ['Content-Length: 60000', 'Transfer-Encoding: chunked'])

@@ -97,23 +97,15 @@ http_body_is_droppable(const struct http_body *body)
 	return body->ended || (!body->expects_100 && body->left <= DROP_BYTES);
 }
 
-/* As for the next request (kept.h), from idle_at on: its answer is there, others want theirs. */
-static bool
-wait_for_rest(struct http_body *body, int64_t idle_at)
+/* As for the next request, from idle_at on: this one has its answer, and others want theirs. */
+static int
+fill_idle(struct http_body *body, int64_t idle_at)
 {
 	int64_t now = util_now_ms();
-	struct kept kept = {
-		.fd = body->conn->fd,
-		.give_fd = body->conn->give_fd,
-		.leaving = body->conn->leaving,
-		.figures = body->conn->figures,
-		.idle_at = idle_at,
-		.deadline = now + http_body_patience(body),
-	};
-	bool come = kept_wait(&kept);
+	int n = http_conn_fill_idle(body->conn, idle_at, now + http_body_patience(body));
 
 	body->waited_ms += util_now_ms() - now;
-	return come;
+	return n;
 }
 
 HOT bool
@@ -133,7 +125,7 @@ http_body_drop(struct http_body *body)
 			continue;
 		if (idle_at == 0)
 			idle_at = util_now_ms() + KEPT_IDLE_MS;
-		if (!wait_for_rest(body, idle_at) || http_body_fill(body) <= 0)
+		if (fill_idle(body, idle_at) <= 0)
 			return false;
 	}
 	return true;

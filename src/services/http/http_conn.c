@@ -117,6 +117,24 @@ http_conn_fill(struct http_conn *c, int64_t deadline_ms)
 	}
 }
 
+int
+http_conn_fill_idle(struct http_conn *c, int64_t idle_at_ms, int64_t deadline_ms)
+{
+	struct kept kept = {
+		.fd = c->fd,
+		.give_fd = c->give_fd,
+		.leaving = c->leaving,
+		.figures = c->figures,
+		.idle_at = idle_at_ms,
+		.deadline = deadline_ms,
+	};
+
+	if (kept_wait(&kept))
+		return http_conn_fill(c, deadline_ms);
+	errno = ETIMEDOUT;
+	return util_now_ms() < deadline_ms ? 0 : -1;
+}
+
 HOT bool
 http_conn_has_request(const struct http_conn *c)
 {
@@ -144,21 +162,16 @@ fill_soon(struct http_conn *c)
 HOT enum http_wait
 http_conn_wait(struct http_conn *c, int64_t timeout_ms)
 {
-	struct kept kept = {
-		.fd = c->fd,
-		.give_fd = c->give_fd,
-		.leaving = c->leaving,
-		.figures = c->figures,
-	};
+	int64_t idle_at, deadline;
 
 	if (!fill_soon(c))
 		return HTTP_WAIT_END;
 	if (http_conn_has_request(c))
 		return HTTP_WAIT_REQUEST;
-	kept.idle_at = util_now_ms();
-	kept.deadline = kept.idle_at + timeout_ms - KEPT_IDLE_MS;
+	idle_at = util_now_ms();
+	deadline = idle_at + timeout_ms - KEPT_IDLE_MS;
 	do
-		if (!kept_wait(&kept) || http_conn_fill(c, kept.deadline) != 1)
+		if (http_conn_fill_idle(c, idle_at, deadline) != 1)
 			return HTTP_WAIT_END;
 	while (!http_conn_has_request(c));
 	return HTTP_WAIT_REQUEST;

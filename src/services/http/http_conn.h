@@ -36,6 +36,12 @@ struct http_conn {
  */
 int http_conn_fill(struct http_conn *c, int64_t deadline_ms);
 
+/*
+ * The same while the connection may give way to another one, which is after idle_at_ms (kept.h):
+ * then it is 0, and when the worker leaves.
+ */
+int http_conn_fill_idle(struct http_conn *c, int64_t idle_at_ms, int64_t deadline_ms);
+
 /* Has a byte of one come?  An empty line in front of it is none yet (RFC 9112 2.2). */
 bool http_conn_has_request(const struct http_conn *c);
 

@@ -4,7 +4,6 @@
 #include "layout.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,12 +16,6 @@ now_us(void)
 
 	clock_gettime(CLOCK_REALTIME, &ts);
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-static struct http_text
-text_of(const char *text)
-{
-	return (struct http_text){ text && *text ? text : NULL, text ? strlen(text) : 0 };
 }
 
 void
@@ -67,9 +60,9 @@ write_line(const struct http_record *record, const struct http_request *r,
 	struct http_log_entry entry = {
 		.head = head,
 		.reply = r->sent,
-		.client = text_of(record->client),
-		.local = text_of(record->local),
-		.server = text_of(r->site->conf->server_name),
+		.client = http_text_of(record->client),
+		.local = http_text_of(record->local),
+		.server = http_text_of(r->site->conf->server_name),
 		.user = r->user,
 		.port = record->port,
 		.pid = record->pid,

@@ -41,6 +41,12 @@ lower(char c)
 	return c >= 'A' && c <= 'Z' ? (unsigned char)(c | 0x20) : (unsigned char)c;
 }
 
+HOT struct http_text
+http_text_of(const char *text)
+{
+	return (struct http_text){ text && *text ? text : NULL, text ? strlen(text) : 0 };
+}
+
 int
 http_text_hex(char digit)
 {

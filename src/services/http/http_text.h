@@ -36,6 +36,9 @@ http_is(char byte, unsigned int set)
 	return (http_bytes[(unsigned char)byte] & set) != 0;
 }
 
+/* A string; absent for NULL and for an empty one. */
+struct http_text http_text_of(const char *);
+
 /* The value of a hexadecimal digit; -1 for any other byte. */
 int http_text_hex(char digit);
 
