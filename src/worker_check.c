@@ -12,7 +12,9 @@
 #define MEMORY_LOOK_MS 500
 
 static struct {
-	uint64_t jitter; /* 0 to 999 */
+	uint64_t jitter;     /* 0 to 999 */
+	uint64_t max_memory; /* 0: any, and so for cpu_ms */
+	int64_t cpu_ms;
 	struct procinfo_memory memory;
 	int64_t memory_at; /* when it is looked at again */
 } self PER_WORKER;
@@ -20,9 +22,14 @@ static struct {
 void
 worker_check_open(const struct worker *worker)
 {
+	int64_t cpu = worker->gen->conf->rlimit[CONF_RLIMIT_CPU];
+
 	self.jitter = (uint32_t)getpid() * 2654435761U % 1000;
-	if (worker->gen->conf->max_worker_memory > 0)
+	self.max_memory = (uint64_t)worker->gen->conf->max_worker_memory;
+	if (self.max_memory > 0)
 		procinfo_memory_open(&self.memory);
+	if (cpu != CONF_UNSET && cpu != CONF_UNLIMITED)
+		self.cpu_ms = util_min(util_max(cpu, 1), INT64_MAX / 500) * 500;
 }
 
 /*
@@ -61,27 +68,28 @@ has_served_enough(const struct worker *worker, uint64_t requests)
 
 /* The proportional size is dear, so it is looked at only if the resident one allows it. */
 static bool
-is_too_big(const struct worker *worker)
+is_too_big(void)
 {
-	uint64_t max = (uint64_t)worker->gen->conf->max_worker_memory;
 	int64_t now;
 
-	if (max == 0 || (now = util_now_coarse_ms()) < self.memory_at)
+	if (self.max_memory == 0 || (now = util_now_coarse_ms()) < self.memory_at)
 		return false;
 	self.memory_at = now + MEMORY_LOOK_MS;
-	return procinfo_resident(&self.memory) > max && procinfo_proportional(&self.memory) > max;
+	return procinfo_resident(&self.memory) > self.max_memory &&
+	       procinfo_proportional(&self.memory) > self.max_memory;
 }
 
-/* At rlimit_cpu the kernel kills it, with its connection; what it runs has a clock of its own. */
+/*
+ * Half of rlimit_cpu: at the whole of it the kernel kills it, with its connection.  What it
+ * runs has a clock of its own.
+ */
 static bool
-has_worked_enough(const struct worker *worker)
+has_worked_enough(void)
 {
-	int64_t limit = worker->gen->conf->rlimit[CONF_RLIMIT_CPU];
 	struct timespec used;
 
-	return limit != CONF_UNSET && limit != CONF_UNLIMITED &&
-	       clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) == 0 &&
-	       (used.tv_sec * 1000 + used.tv_nsec / 1000000) / 500 >= util_max(limit, 1);
+	return self.cpu_ms > 0 && clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) == 0 &&
+	       used.tv_sec * 1000 + used.tv_nsec / 1000000 >= self.cpu_ms;
 }
 
 HOT enum worker_due
@@ -89,7 +97,7 @@ worker_check_due(const struct worker *worker, bool between)
 {
 	if (has_served_enough(worker, worker->scoreboard->slots[worker->slot].requests))
 		return DUE_REQUESTS;
-	if (has_worked_enough(worker))
+	if (has_worked_enough())
 		return DUE_CPU;
-	return between && is_too_big(worker) ? DUE_MEMORY : DUE_NOT;
+	return between && is_too_big() ? DUE_MEMORY : DUE_NOT;
 }
