@@ -182,7 +182,7 @@ needs_ss = pytest.mark.skipif(not shutil.which('ss'), reason='needs ss (iproute2
 
 
 def ss(*args):
-    return subprocess.run(['ss', '-ntH', *args], capture_output=True, text=True,
+    return subprocess.run(['ss', '-ntH', *args], capture_output=True, errors='replace',
                           check=True).stdout.splitlines()
 
 

@@ -20,7 +20,7 @@ from load import pool
 from status_look import browser, page, text, wait_live, without_script  # noqa: F401
 from test_status import status_pool
 from test_top import TMUX, Terminal
-from web import Site, http
+from web import ENDLESS, Site, http, make_endless
 
 pytestmark = pytest.mark.skipif(not shutil.which('cc'), reason='needs cc')
 
@@ -85,7 +85,7 @@ sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 sock.sendto(b'READY=1\\nSTATUS=' + {STATUS!r}, '\\0' + name[1:] if name[0] == '@' else name)
 signal.pause()
 '''
-CONF = http('body_timeout = 1h', options=['workers = 2', 'access_log = "{dir}/access.log"',
+CONF = http(*ENDLESS, options=['workers = 2', 'access_log = "{dir}/access.log"',
                                          'access_format = "json"']) + \
     pool(quoted(NAME), 'workers = 1', 'module { file = "{dir}/odd.so" }', service='module',
          listen='{dir}/' + quoted(PATH)) + \
@@ -112,10 +112,9 @@ def furnish(site):
 
 
 def waiting_request(site):
-    """A worker that says it as long as its body does not come."""
+    """A worker that says it as long as nobody reads its answer."""
     client = site.client('web')
-    client.send(f'GET {TARGET} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nUser-Agent: '.encode()
-                + AGENT + b'\r\n\r\n')
+    client.send(f'GET {TARGET} HTTP/1.1\r\nHost: x\r\nUser-Agent: '.encode() + AGENT + b'\r\n\r\n')
     return client
 
 
@@ -125,6 +124,7 @@ def site():
     with contextlib.ExitStack() as stack:
         site = Site(CONF)
         furnish(site)
+        make_endless(site)
         stack.enter_context(site)
         module = stack.enter_context(socket.socket(socket.AF_UNIX))
         module.connect(os.fsencode(site.dir) + b'/' + PATH)
@@ -335,6 +335,7 @@ def test_the_log_has_lines(site):
 
 
 def test_the_access_log_has_a_line_of_json(site):
+    waiting_request(site).sock.close()
     line = eventually(site.access_log, 'a line')[0]
     said = json.loads(line)
     assert said['target'] == TARGET

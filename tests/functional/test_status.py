@@ -11,7 +11,7 @@ import pytest
 from harness import PATIENCE, eventually, read_all
 from load import pool, script
 from test_figures import UpgradedSite
-from web import Site, http
+from web import ENDLESS, Site, http, make_endless
 
 OPEN = 'allow = { "127.0.0.1" }'
 
@@ -115,15 +115,17 @@ def test_it_answers_when_all_other_pools_are_saturated():
 
 def test_bytes_of_a_request_are_text():
     target = '/<script>alert(1)</script>?"&\\'
-    with Site(http('body_timeout = 60s') + status_pool()) as site:
+    site = Site(http(*ENDLESS) + status_pool())
+    make_endless(site)
+    with site:
         site.address('web')
         with site.client() as client:
-            client.send(f'GET {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n'.encode())
+            client.send(f'GET {target} HTTP/1.1\r\nHost: x\r\n\r\n'.encode())
 
             def seen():
                 return [w for p in json.loads(ask(site, '/status.json').body)['pools'] for w in p['workers']
                         if target in w['request']]
-            eventually(seen, 'the worker that waits for the body')
+            eventually(seen, 'the worker that waits for its client')
 
 
 def test_a_master_that_hangs_is_said_to_hang():

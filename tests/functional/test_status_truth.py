@@ -29,7 +29,7 @@ POOLS = ['web', 'echo', 'exec', 'path']
 
 def run(*words):
     """The lines that a program prints, as words."""
-    said = subprocess.run(words, stdout=subprocess.PIPE, check=True, text=True, timeout=PATIENCE).stdout
+    said = subprocess.run(words, stdout=subprocess.PIPE, check=True, errors='replace', timeout=PATIENCE).stdout
     return [line.split() for line in said.splitlines()]
 
 

@@ -44,6 +44,17 @@ def http(*lines, name='web', options=('workers = 4',), root='{dir}/www', listen=
     return pool(name, *options, f'http {{\n{section}\n}}', service='http', listen=listen)
 
 
+# Any target that is not there is answered until somebody reads.
+ENDLESS = ('send_timeout = 1h', *(f'error_document "{status}" {{ file = "{{dir}}/www/endless" }}'
+                                  for status in (400, 404)))
+
+
+def make_endless(site):
+    with open(site.root / 'endless', 'wb') as file:
+        os.fchmod(file.fileno(), 0o644)
+        file.truncate(1 << 28)
+
+
 def request(target='/', *fields, method='GET', version='1.1', host=HOST, body=None):
     """The bytes of a request; a field is a whole line without its end, text or bytes."""
     head = [f'{method} {target} HTTP/{version}']
