@@ -226,12 +226,9 @@ procinfo_cpu_ns(pid_t pid)
 }
 
 int
-procinfo_io_open(pid_t pid)
+procinfo_io_open(void)
 {
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/%d/io", (int)pid);
-	return open(path, O_RDONLY | O_CLOEXEC);
+	return open("/proc/self/io", O_RDONLY | O_CLOEXEC);
 }
 
 void

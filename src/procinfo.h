@@ -26,11 +26,11 @@ size_t procinfo_family(pid_t root, pid_t *pids, size_t max);
 int64_t procinfo_cpu_ns(pid_t pid);
 
 /*
- * Opens the record of what a process reads and writes, while it lives; -1 if it is not shown
- * to us.  Then: bytes that it has ever written by write(2) and the like, also when it has
- * ended and was not reaped yet; 0 if unknown.
+ * Opens the record of what this process and those of its children that it has reaped read and
+ * write; -1 if it is not shown.  Then: bytes that they have ever written by write(2) and the
+ * like; 0 if unknown.
  */
-int procinfo_io_open(pid_t pid);
+int procinfo_io_open(void);
 uint64_t procinfo_io_written(int fd);
 
 /*

@@ -33,7 +33,7 @@ static struct {
 	volatile pid_t pid; /* of the program that runs, or 0 */
 	int stop_signal;
 	volatile sig_atomic_t terminated;
-	void (*look_at_end)(void);
+	void (*look_at_end)(bool reaped);
 	bool ended, errors_are_lent;
 	int status;
 	int64_t began_ms, kill_at_ms; /* 0: it was not told to stop */
@@ -132,7 +132,7 @@ program_pid(void)
 	return (int)self.pid;
 }
 
-/* Reaps whoever ended; the program is looked at while it is still there. */
+/* Reaps whoever ended. */
 static void
 reap(void)
 {
@@ -143,11 +143,13 @@ reap(void)
 		bool ours = info.si_pid == self.pid;
 
 		if (ours && self.look_at_end)
-			self.look_at_end();
-		if (waitpid(info.si_pid, &status, WNOHANG) > 0 && ours) {
-			self.status = status;
-			self.ended = true;
-		}
+			self.look_at_end(false);
+		if (waitpid(info.si_pid, &status, WNOHANG) <= 0 || !ours)
+			continue;
+		if (self.look_at_end)
+			self.look_at_end(true);
+		self.status = status;
+		self.ended = true;
 	}
 }
 
@@ -164,7 +166,7 @@ program_said(void)
 }
 
 void
-program_look_at_end(void (*look)(void))
+program_look_at_end(void (*look)(bool reaped))
 {
 	self.look_at_end = look;
 }

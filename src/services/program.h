@@ -46,8 +46,8 @@ void program_lend_errors(void);
  */
 int program_wait(struct pollfd *fds, size_t n, int64_t timeout_ms);
 
-/* look() is called when it has ended, while /proc still has its record. */
-void program_look_at_end(void (*look)(void));
+/* look() is called when it has ended, before it is reaped and at once behind that. */
+void program_look_at_end(void (*look)(bool reaped));
 
 bool program_has_ended(void);
 int program_status(void); /* as of waitpid(2), once it has ended */

@@ -43,7 +43,8 @@ static struct {
 	char **environment;
 	struct output output;
 	int gate, notify_fd; /* -1: there is none, or it has done its duty */
-	int io_fd;           /* what the program writes; -1: not shown to us */
+	int io_fd;           /* see procinfo_io_open(); -1: not shown to us */
+	uint64_t written;    /* before the program was reaped, which had written as much more */
 	int64_t began_ms, ready_at_ms;
 	bool ready, told, was_of_use;
 	int64_t stop_by_ms; /* once it is told, or NEVER; 0: that is over */
@@ -76,6 +77,16 @@ resident_start(const struct service_setup *setup, char **err)
 	if (self.conf->output == CONF_OUTPUT_LOG && output_open(&self.output) < 0)
 		return util_fail(err, "cannot make a pipe: %s", strerror(errno));
 	return program_prepare(setup, err);
+}
+
+/* As root it can still be opened, and in front of a chroot. */
+static size_t
+resident_descriptors(void *prepared, int *places[])
+{
+	(void)prepared;
+	self.io_fd = procinfo_io_open();
+	places[0] = &self.io_fd;
+	return 1;
 }
 
 static struct output_from
@@ -127,17 +138,24 @@ has_queue(void)
 	return netdiag_queue(self.setup->listen_fd, &limit) > 0;
 }
 
-/* What it has written went to clients, but for what came here. */
+/*
+ * What it has written went to clients, but for what came here.  Its own record is not shown to
+ * who comes when it has ended.
+ */
 static void
-look_at_end(void)
+look_at_end(bool reaped)
 {
 	struct output_from from = from_program();
+	uint64_t written;
 
 	if (self.io_fd < 0)
 		return;
-	if (self.output.read_fd >= 0)
+	if (!reaped && self.output.read_fd >= 0)
 		output_read(&self.output, &from);
-	self.was_of_use = procinfo_io_written(self.io_fd) > self.output.bytes + program_said();
+	written = procinfo_io_written(self.io_fd);
+	if (reaped)
+		self.was_of_use = written - self.written > self.output.bytes + program_said();
+	self.written = written;
 }
 
 /* ---- news ---- */
@@ -308,7 +326,6 @@ resident_run(void)
 	show(self.prepared->text);
 	if (start_program() < 0)
 		return false;
-	self.io_fd = procinfo_io_open(program_pid());
 	run_program();
 	in_order = judge_end(program_status());
 	if (self.told)
@@ -323,6 +340,7 @@ resident_run(void)
 const struct service service_program = {
 	.prepare = resident_prepare,
 	.release = resident_release,
+	.descriptors = resident_descriptors,
 	.start = resident_start,
 	.run = resident_run,
 	.terminate = program_terminate,

@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from harness import (SRCDIR, Daemon, alive, can_trace, children, eventually, needs_preload, preload,
-                     read_all, title)
+from harness import (SANITIZED, SRCDIR, Daemon, alive, can_trace, children, eventually,
+                     needs_preload, preload, read_all, title)
 from load import pool
 from test_control import silence, wait_pool
 from test_upgrade import Upgraded
@@ -242,6 +242,31 @@ def test_a_program_that_ends_at_any_moment_has_been_of_use(tmp_path):
         for _ in range(3):
             assert ask(daemon, 'last') == 'done'
         wait_programs(daemon, 1)
+        assert daemon.pool_status('p')['crashes'] == 0
+
+
+ONCE = '''
+#include <sys/socket.h>
+#include <unistd.h>
+int main(void)
+{
+    int fd = accept(0, 0, 0);
+    return write(fd, "done", 4) != 4;
+}
+'''
+
+
+@pytest.mark.skipif(SANITIZED or not can_trace(), reason='needs strace')
+def test_a_program_that_ends_before_its_worker_sees_it_has_been_of_use():
+    slow = ['strace', '-f', '-qq', '-o', '/dev/null', '-e', 'trace=vfork', '-e',
+            'inject=vfork:delay_exit=50000']
+    program = 'program { command = { "{dir}/once" } ready = "0s" }'
+    daemon = Daemon(pool('p', 'workers = 1', program, service='program'), wrap=slow)
+    subprocess.run(['cc', '-x', 'c', '-', '-o', daemon.dir / 'once'], input=ONCE, text=True, check=True)
+    with daemon:
+        for _ in range(3):
+            assert daemon.ask('p') == b'done'
+        daemon.wait_log('(program started(.*\n)*.*){4}')
         assert daemon.pool_status('p')['crashes'] == 0
 
 
