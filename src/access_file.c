@@ -14,6 +14,7 @@
 /* A worker's: it writes to one file at most. */
 static struct {
 	int fd;
+	_Atomic uint32_t *torn;
 	struct fd_channel channel;
 } own PER_WORKER;
 
@@ -93,9 +94,36 @@ access_file_descriptors(const struct access_file *file, int *places[])
 }
 
 void
-access_file_start(void)
+access_file_start(_Atomic uint32_t *torn)
 {
+	own.torn = torn;
 	fd_channel_moved(&own.channel, own.channel.fds[0]);
+}
+
+static bool
+end_torn_line(void)
+{
+	if (atomic_load_explicit(own.torn, memory_order_relaxed) == 0 ||
+	    atomic_exchange(own.torn, 0) == 0 || write(own.fd, "\n", 1) == 1)
+		return true;
+	atomic_store(own.torn, 1);
+	return false;
+}
+
+/* Where a part is taken, the rest tells why not the whole. */
+HOT static bool
+write_line(const char *line, size_t len)
+{
+	size_t left = len;
+	ssize_t n;
+
+	if (!end_torn_line())
+		return false;
+	for (; left > 0 && (n = write(own.fd, line, left)) > 0; left -= (size_t)n)
+		line += n;
+	if (left > 0 && left < len)
+		atomic_store(own.torn, 1);
+	return left == 0;
 }
 
 HOT void
@@ -106,16 +134,13 @@ access_file_write(const struct access_file *file, const char *line, size_t len)
 	unsigned held_back;
 	char byte;
 	int fd = fd_channel_take(&own.channel, &byte, 1);
-	ssize_t n;
 
 	if (fd >= 0) {
 		dup3(fd, own.fd, O_CLOEXEC);
 		close(fd);
+		atomic_store(own.torn, 0);
 	}
-	/* Where a part is taken, the rest tells why not the whole. */
-	for (; len > 0 && (n = write(own.fd, line, len)) > 0; len -= (size_t)n)
-		line += n;
-	if (len > 0 && log_limit_pass(&limit, LOST_LOG_MS, &held_back))
+	if (!write_line(line, len) && log_limit_pass(&limit, LOST_LOG_MS, &held_back))
 		log_error("%s: cannot write: %s%s", file->path, strerror(errno),
 			  log_limit_more(held_back, more));
 }

@@ -7,6 +7,8 @@
 
 #include "fd_channel.h"
 
+#include <stdatomic.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct access_file {
@@ -24,10 +26,11 @@ int access_file_reopen(struct access_file *file, char **err);
 
 /*
  * The worker's side, of one file: the places of the descriptors that it inherits, two; then,
- * when they are where they stay, one line in one write(2).
+ * when they are where they stay, one line in one write(2).  *torn is the same for all workers
+ * of the file: behind a line that a full disk has cut the next one begins on a line of its own.
  */
 size_t access_file_descriptors(const struct access_file *file, int *places[]);
-void access_file_start(void);
+void access_file_start(_Atomic uint32_t *torn);
 void access_file_write(const struct access_file *file, const char *line, size_t len);
 
 #endif

@@ -124,6 +124,7 @@ struct scoreboard {
 	_Atomic int64_t graceful_timeout_ms; /* for workers that have lost their master */
 	/* Connections that wait while nobody is idle: so many kept ones must end. */
 	_Atomic uint32_t crowded;
+	_Atomic uint32_t log_torn; /* see access_file_start() */
 	_Atomic uint64_t refused[REFUSALS], delayed; /* connections, ever */
 	_Atomic uint32_t banner_lost;                /* the log says so until it is back */
 	/* Kinds of lines that all workers of the pool together write at most so often. */

@@ -61,7 +61,7 @@ http_start(const struct service_setup *setup, char **err)
 	self.setup = setup;
 	self.prepared = setup->prepared;
 	self.conf = conf = self.prepared->conf;
-	http_record_start(&self.record, self.prepared);
+	http_record_start(&self.record, self.prepared, setup->scoreboard);
 	self.limits = (struct http_limits){
 		.request_line = (size_t)conf->limit_request_line,
 		.field_size = (size_t)conf->limit_request_field_size,

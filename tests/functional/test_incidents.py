@@ -4,6 +4,7 @@ the cause, so that nobody has to guess at night.
 Each test makes the trouble for real.  `named` looks where an administrator looks first.
 """
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -232,10 +233,7 @@ def small_disk(daemon):
 def test_a_full_disk_under_the_log_is_told_by_the_status_and_then_by_the_log():
     daemon = quiet(pool('web', 'workers = 2'))
     with small_disk(daemon) as disk:
-        filler = disk / 'filler'
-        with pytest.raises(OSError), open(filler, 'wb', buffering=0) as file:
-            while True:
-                file.write(b'x' * 4096)
+        fill(disk)
 
         def lose():
             os.kill(daemon.wait_workers(2)[0], signal.SIGKILL)
@@ -243,9 +241,34 @@ def test_a_full_disk_under_the_log_is_told_by_the_status_and_then_by_the_log():
             return 'the log lacks' in daemon.done('status')
         eventually(lose, 'a lost line')
         named(daemon, [r'^the log lacks \d+ lines?, the last one \S+ ago: No space left on device$'])
-        filler.unlink()
+        (disk / 'filler').unlink()
         os.kill(daemon.wait_workers(2)[0], signal.SIGKILL)
         named(daemon, log=[r'warning: \d+ log lines? could not be written: No space left on device'])
+
+
+def fill(disk):
+    with pytest.raises(OSError), open(disk / 'filler', 'wb', buffering=0) as file:
+        while True:
+            file.write(b'x' * 4096)
+
+
+@pytest.mark.root
+def test_a_line_of_the_access_log_that_a_full_disk_has_cut_is_one_of_its_own():
+    site = Site(http(options=('workers = 2', 'access_log = "{dir}/small/access.log"',
+                              'access_format = "json"')), level='notice')
+    with small_disk(site) as disk:
+        site.ask('/')
+        fill(disk)
+
+        def is_torn():
+            site.ask('/')
+            return not (disk / 'access.log').read_bytes().endswith(b'\n')
+        eventually(is_torn, 'a part of a line')
+        (disk / 'filler').unlink()
+        site.ask('/last')
+        *_, torn, last, nothing = (disk / 'access.log').read_text().split('\n')
+        assert torn.startswith('{') and not torn.endswith('}')
+        assert json.loads(last)['target'] == '/last' and nothing == ''
 
 
 def test_a_log_that_takes_nothing_from_the_first_line_on_is_told_by_the_status():

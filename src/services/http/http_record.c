@@ -19,12 +19,13 @@ now_us(void)
 }
 
 void
-http_record_start(struct http_record *record, const struct http_prepared *prepared)
+http_record_start(struct http_record *record, const struct http_prepared *prepared,
+		  struct scoreboard *sb)
 {
 	record->prepared = prepared;
 	record->pid = getpid();
 	if (prepared->log)
-		access_file_start();
+		access_file_start(&sb->log_torn);
 }
 
 HOT void

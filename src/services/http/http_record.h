@@ -19,7 +19,8 @@ struct http_record {
 };
 
 /* Once in a process. */
-void http_record_start(struct http_record *record, const struct http_prepared *prepared);
+void http_record_start(struct http_record *record, const struct http_prepared *prepared,
+		       struct scoreboard *sb);
 
 void http_record_connection(struct http_record *record, const struct conn *from);
 
