@@ -2,6 +2,7 @@
  * http: files for HTTP/1.1 and 1.0.  Here is the course of a connection: read a head,
  * answer, log, wait for the next one.
  */
+#include "address.h"
 #include "http_prepare.h"
 #include "http_record.h"
 #include "http_refusal.h"
@@ -216,12 +217,16 @@ static void
 refuse(int status, const char *why)
 {
 	static struct log_limit limit;
+	struct http_request *r = &self.request;
+	char client[ADDRESS_TEXT_BYTES];
 	unsigned held_back;
 
-	self.request.keep_alive = false;
+	r->keep_alive = false;
 	if (log_limit_pass(&limit, REFUSAL_LOG_MS, &held_back))
-		log_info("pool %s: %d: %s", self.setup->pool, status, why ? why : "");
-	http_answer_status(&self.request, status, NULL);
+		log_info("pool %s: %s: %d: %s", r->pool,
+			 address_format(r->peer, r->from->peer_len, client), status,
+			 why ? why : "");
+	http_answer_status(r, status, NULL);
 }
 
 /* Who waits for this worker has a right to it, but not before crowded_ms. */

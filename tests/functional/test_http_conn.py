@@ -378,6 +378,7 @@ def test_a_body_beyond_the_limit_is_413_and_the_answer_is_seen():
         with site.client() as client:
             assert client.ask('/file', method='PUT', body=b'x' * 1024).status == 405
             assert client.ask('/file').body == b'file'
+        site.wait_log(r'info: pool web: 127\.0\.0\.1:\d+: 413: the body is too long')
 
 
 def test_a_client_that_waits_for_the_end_of_a_large_body_sees_the_end():
