@@ -218,7 +218,7 @@ def test_a_client_that_half_closes_has_left_but_not_over_a_unix_socket():
 
 
 def test_keep_running_lets_a_script_finish():
-    done = 'sleep 1; echo done >"{dir}/there/$QUERY_STRING"'
+    done = 'until test -e {dir}/there/go; do sleep 0.1; done; echo done >"{dir}/there/$QUERY_STRING"'
     scripts = {'head': TEXT + 'head -c 10000000 /dev/zero; ' + done, 'silent': done,
                'closes': TEXT + 'exec >&-; ' + done}
     with Scripts(scripts, 'keep_running = true') as site, nothing_left(site):
@@ -226,6 +226,7 @@ def test_keep_running_lets_a_script_finish():
             with site.client() as client:
                 client.send(request(f'/cgi-bin/{name}?{name}'))
                 site.wait_running(name)
+        (site.there / 'go').touch()
         for name in scripts:
             eventually(lambda: (site.there / name).exists() and
                        (site.there / name).read_text() == 'done\n', f'the end of {name}')
@@ -367,9 +368,9 @@ def test_endless_output_to_a_client_that_does_not_read():
     conf = http('send_timeout = 1s', cgi('timeout = 1h'))
     with Scripts({'endless': TEXT + 'exec yes'}, conf=conf) as site:
         with nothing_left(site), site.client() as client:
-            client.send(request('/cgi-bin/endless'))
-            site.wait_running('endless')
             with took(0.9, 1 + 2 * LATE):
+                client.send(request('/cgi-bin/endless'))
+                site.wait_running('endless')
                 site.wait_gone('endless')
 
 
