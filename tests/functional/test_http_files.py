@@ -516,6 +516,21 @@ def test_redirect_sends_elsewhere_with_what_stands_behind_its_prefix():
         assert site.ask('/here/a').body == b'a'
 
 
+def test_what_is_named_longer_than_a_redirect_beside_it_stays_where_it_is():
+    lines = ['redirect "/" { to = "https://www.example.org/" }',
+             'alias "/.well-known/acme-challenge/" { path = "{dir}/www/acme" }',
+             'status "/status" { allow = { "127.0.0.1" } }', 'site "old" { server_name = "old.test"',
+             'redirect "/" { to = "https://new.test/" }', '}']
+    with Site(http(*lines), {'acme/token': b'token', 'file': b''}) as site:
+        assert site.ask('/.well-known/acme-challenge/token').body == b'token'
+        assert site.ask('/status/').status == 200
+        for target in '/file', '/.well-known/acme-challenge', '/.well-known/other':
+            assert site.ask(target)['Location'] == 'https://www.example.org' + target
+        # What the site has from the section around it does not stand beside its redirect.
+        for target in '/status/', '/.well-known/acme-challenge/token':
+            assert site.ask(target, host='old.test')['Location'] == 'https://new.test' + target
+
+
 @pytest.mark.parametrize('prefix, to, expected', [
     ('/old', 'http://h.test/new', {'/old': 'http://h.test/new', '/old/': 'http://h.test/new/',
                                    '/old/a': 'http://h.test/new/a', '/old?q': 'http://h.test/new?q',

@@ -398,12 +398,29 @@ http_site_script(const struct http_site *site, const struct http_target *t)
 	return !alias || cgi->prefix.len >= alias->prefix.len ? cgi : NULL;
 }
 
+/* What has a longer prefix beside the redirect stays where it is. */
+static bool
+is_exempt(const struct http_site *site, const struct http_target *t, size_t len)
+{
+	const struct http_prefix *alias =
+	    longest(site->aliases, site->naliases, sizeof(*site->aliases), t);
+	const struct http_prefix *cgi = longest(site->cgis, site->ncgis, sizeof(*site->cgis), t);
+	const struct http_prefix *status =
+	    longest(site->statuses, site->nstatuses, sizeof(*site->statuses), t);
+
+	return (alias && alias->len > len) || (cgi && cgi->len > len) ||
+	       (status && status->len > len);
+}
+
 HOT const struct http_redirect *
 http_site_redirect(const struct http_site *site, const struct http_target *t)
 {
-	const void *found = longest(site->redirects, site->nredirects, sizeof(*site->redirects), t);
+	const struct http_redirect *found =
+	    longest(site->redirects, site->nredirects, sizeof(*site->redirects), t);
 
-	return found || !site->outer ? found : http_site_redirect(site->outer, t);
+	if (!found && site->outer)
+		return http_site_redirect(site->outer, t);
+	return found && is_exempt(site, t, found->prefix.len) ? NULL : found;
 }
 
 HOT const struct http_status *
