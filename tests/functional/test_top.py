@@ -116,6 +116,11 @@ def test_a_wide_screen_shows_the_whole_name_of_a_pool():
         assert all(len(line) <= 100 for line in text.split('\n'))
 
 
+def wait_idle(terminal, number):
+    eventually(lambda: len(re.findall(r'^ *\d+ \w+ +idle', terminal.screen(), re.M)) == number,
+               f'{number} idle workers on the screen')
+
+
 @pytest.mark.parametrize('size, resized', [((80, 24), None), ((200, 60), None), ((200, 60), (80, 24)),
                                            ((80, 24), (132, 43))], ids=str)
 def test_its_keys(size, resized):
@@ -129,13 +134,12 @@ def test_its_keys(size, resized):
         terminal.press('r')
         terminal.wait('reversed')
         terminal.press('i')
-        _, text = terminal.wait(r'^ *\d+ shell +idle')
-        assert len(re.findall(r'^ *\d+ \w+ +idle', text, re.M)) == 5
+        wait_idle(terminal, 5)
         terminal.press('/', 'e', 'c', 'x', 'BSpace')
         terminal.wait('^filter: ec_')
         terminal.press('h', 'o', 'Enter')
-        _, text = terminal.wait('filter: echo +q quit')
-        assert len(re.findall(r'^ *\d+ \w+ +idle', text, re.M)) == 2
+        terminal.wait('filter: echo +q quit')
+        wait_idle(terminal, 2)
         terminal.press('/', 'x', 'Escape')  # drops what was typed
         terminal.wait('filter: echo +q quit')
         for key in '?', 'h':
