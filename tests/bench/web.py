@@ -82,7 +82,7 @@ def file_servers(running, measure, place, www, log, workers):
 
 
 def small_file(place, www, rounds, name, once, workers, goals):
-    """Rows of a 1 KiB file with the access log and without."""
+    """Rows of a 1 KiB file with the access log and without, as the goals are meant."""
     if not find_program('wrk'):
         return [Row(name, str, '', Series('wrk: not installed, skipped'), {})]
 
@@ -98,7 +98,7 @@ def small_file(place, www, rounds, name, once, workers, goals):
                 LIMIT: running.sample(measure, WebBare, www, place, workers, once)})
         ours = got.pop(WebPreforkd.title)
         rows.append(Row(name if log else '  without an access log', per_second, 'rate', ours, {
-            title: (series, goals.get(title)) for title, series in got.items()}))
+            title: (series, None if log else goals.get(title)) for title, series in got.items()}))
     return rows
 
 
